@@ -1,0 +1,176 @@
+#include "common/base/arena.h"
+
+#include "common/base/bug.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(ptr, size) __asan_poison_memory_region((ptr), (size))
+#define UNPOISON(ptr, size) __asan_unpoison_memory_region((ptr), (size))
+#else
+#define POISON(ptr, size) ((void)(ptr), (void)(size))
+#define UNPOISON(ptr, size) ((void)(ptr), (void)(size))
+#endif
+
+#define BLOCK_SIZE 4096
+#define ALIGNMENT alignof(max_align_t)
+
+struct arena_block {
+    struct arena_block *next; /* older */
+    size_t size;              /* of data */
+    size_t used;
+    max_align_t data[];
+};
+
+void arena_init(struct arena *a, size_t limit)
+{
+    *a = (struct arena){.limit = limit};
+}
+
+static struct arena_block *add_block(struct arena *a, size_t need)
+{
+    size_t size = BLOCK_SIZE - sizeof(struct arena_block);
+    if (a->blocks)
+        size = a->blocks->size * 2;
+    if (size > 256 * 1024)
+        size = 256 * 1024;
+    if (size < need)
+        size = need;
+    struct arena_block *block = xmalloc(sizeof(*block) + size);
+    *block = (struct arena_block){.next = a->blocks, .size = size};
+    POISON(block->data, size);
+    a->blocks = block;
+    return block;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    if (size == 0)
+        size = 1;
+    if (size > a->limit - a->used || a->exhausted) {
+        a->exhausted = true;
+        return NULL;
+    }
+    size_t rounded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    struct arena_block *block = a->blocks;
+    if (!block || rounded > block->size - block->used)
+        block = add_block(a, rounded);
+    void *p = (char *)block->data + block->used;
+    block->used += rounded;
+    a->used += size;
+    UNPOISON(p, size);
+    return memset(p, 0, size);
+}
+
+void *arena_alloc_array(struct arena *a, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total)) {
+        a->exhausted = true;
+        return NULL;
+    }
+    return arena_alloc(a, total);
+}
+
+static void wipe_block(struct arena_block *block)
+{
+    UNPOISON(block->data, block->size);
+    explicit_bzero(block->data, block->used);
+}
+
+static void reset(struct arena *a, bool wipe)
+{
+    while (a->blocks) {
+        struct arena_block *block = a->blocks;
+        if (wipe)
+            wipe_block(block);
+        if (!block->next) {
+            block->used = 0;
+            POISON(block->data, block->size);
+            break;
+        }
+        a->blocks = block->next;
+        UNPOISON(block->data, block->size);
+        free(block);
+    }
+    a->used = 0;
+    a->exhausted = false;
+}
+
+void arena_reset(struct arena *a)
+{
+    reset(a, false);
+}
+
+void arena_wipe(struct arena *a)
+{
+    reset(a, true);
+}
+
+void arena_release(struct arena *a)
+{
+    reset(a, false);
+    if (a->blocks) {
+        UNPOISON(a->blocks->data, a->blocks->size);
+        free(a->blocks);
+    }
+    a->blocks = NULL;
+}
+
+struct str arena_copy(struct arena *a, struct str s)
+{
+    char *p = arena_alloc(a, s.len);
+    if (!p)
+        return STR_NULL;
+    if (s.len > 0)
+        memcpy(p, s.ptr, s.len);
+    return str_make(p, s.len);
+}
+
+struct str arena_printf(struct arena *a, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int need = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    BUG_ON(need < 0);
+    char *p = arena_alloc(a, (size_t)need + 1);
+    if (!p)
+        return STR_NULL;
+    va_start(args, format);
+    vsnprintf(p, (size_t)need + 1, format, args);
+    va_end(args);
+    return str_make(p, (size_t)need);
+}
+
+struct str arena_lower(struct arena *a, struct str s)
+{
+    char *p = arena_alloc(a, s.len);
+    if (!p)
+        return STR_NULL;
+    for (size_t i = 0; i < s.len; i++)
+        p[i] = ascii_lower(s.ptr[i]);
+    return str_make(p, s.len);
+}
+
+char *arena_cstr(struct arena *a, struct str s)
+{
+    if (str_find_char(s, '\0') >= 0)
+        return NULL;
+    char *p = arena_alloc(a, s.len + 1);
+    if (p && s.len > 0)
+        memcpy(p, s.ptr, s.len);
+    return p;
+}

@@ -1,0 +1,128 @@
+#include "common/base/buf.h"
+
+#include "common/base/bug.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAPACITY 128
+
+void buf_init(struct buf *b, size_t max)
+{
+    *b = (struct buf){.max = max};
+}
+
+void buf_release(struct buf *b)
+{
+    free(b->ptr);
+    buf_init(b, b->max);
+}
+
+void buf_release_secret(struct buf *b)
+{
+    if (b->ptr)
+        explicit_bzero(b->ptr, b->cap);
+    buf_release(b);
+}
+
+void buf_reset(struct buf *b)
+{
+    b->len = 0;
+    b->overflow = false;
+}
+
+char *buf_reserve(struct buf *b, size_t count)
+{
+    if (count > b->max - b->len) {
+        b->overflow = true;
+        return NULL;
+    }
+    size_t need = b->len + count;
+    if (need > b->cap || !b->ptr) {
+        size_t cap = b->cap > 0 ? b->cap : FIRST_CAPACITY;
+        while (cap < need)
+            cap = cap > b->max / 2 ? b->max : cap * 2;
+        b->ptr = xrealloc(b->ptr, cap);
+        b->cap = cap;
+    }
+    return b->ptr + b->len;
+}
+
+void buf_commit(struct buf *b, size_t count)
+{
+    BUG_ON(count > b->cap - b->len);
+    b->len += count;
+}
+
+bool buf_append(struct buf *b, struct str s)
+{
+    if (s.len == 0)
+        return true;
+    char *dst = buf_reserve(b, s.len);
+    if (!dst)
+        return false;
+    memcpy(dst, s.ptr, s.len);
+    b->len += s.len;
+    return true;
+}
+
+bool buf_append_char(struct buf *b, char c)
+{
+    return buf_append(b, str_make(&c, 1));
+}
+
+bool buf_append_cstr(struct buf *b, const char *cstr)
+{
+    return buf_append(b, str_from_cstr(cstr));
+}
+
+bool buf_append_u64(struct buf *b, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return buf_append(b, str_make(digits + at, sizeof(digits) - at));
+}
+
+bool buf_printf(struct buf *b, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int need = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    BUG_ON(need < 0);
+    /* vsnprintf writes a terminator: room for it is needed, but it never counts. */
+    size_t len = (size_t)need;
+    if (len > b->max - b->len) {
+        b->overflow = true;
+        return false;
+    }
+    char *text = xmalloc(len + 1);
+    va_start(args, format);
+    vsnprintf(text, len + 1, format, args);
+    va_end(args);
+    bool ok = buf_append(b, str_make(text, len));
+    free(text);
+    return ok;
+}
+
+void buf_consume(struct buf *b, size_t count)
+{
+    if (count >= b->len) {
+        b->len = 0;
+        return;
+    }
+    memmove(b->ptr, b->ptr + count, b->len - count);
+    b->len -= count;
+}
+
+void buf_truncate(struct buf *b, size_t len)
+{
+    BUG_ON(len > b->len);
+    b->len = len;
+}

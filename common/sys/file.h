@@ -1,0 +1,36 @@
+#ifndef COMMON_SYS_FILE_H
+#define COMMON_SYS_FILE_H
+
+#include "common/base/arena.h"
+#include "common/base/err.h"
+
+/*
+ * Files that must survive a crash, and small helpers around them.
+ */
+
+/* Closes *fd unless it is -1: for CLEANUP(fd_cleanup). */
+void fd_cleanup(int *fd);
+
+/* Writes all of `bytes` at the end of `fd`, whatever the number of system calls. */
+bool file_write_all(int fd, struct str bytes, struct err *err) MUST_USE;
+/* Reads the whole file, in arena; ERR_LIMIT above `max` bytes. */
+bool file_read(const char *path, size_t max, struct arena *arena, struct str *ret,
+               struct err *err) MUST_USE;
+/* Replaces the file in one step: temporary file beside it, fsync, rename, fsync of the directory.
+ * Readers see the old or the new content. */
+bool file_replace(const char *path, struct str bytes, unsigned mode, struct err *err) MUST_USE;
+/* Makes the directory and its parents; fine when it is there. */
+bool directory_make(const char *path, unsigned mode, struct err *err) MUST_USE;
+bool directory_sync(const char *path, struct err *err) MUST_USE;
+/* Hard link, or an exclusive copy (synced) where links across the two places are impossible.
+ * ERR_CONFLICT when `to` exists; it is left as it is. */
+bool file_link_or_copy(const char *from, const char *to, struct err *err) MUST_USE;
+
+/* A file mapped for reading; `bytes` is empty for an empty file. */
+struct file_map {
+    struct str bytes;
+};
+bool file_map_open(int fd, struct file_map *ret, struct err *err) MUST_USE;
+void file_map_close(struct file_map *map);
+
+#endif

@@ -1,0 +1,1 @@
+mailrail_fuzz(cursor LINKS text)
