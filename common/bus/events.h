@@ -4,6 +4,7 @@
 #include "common/base/err.h"
 
 #include <protobuf-c/protobuf-c.h>
+#include <sys/types.h>
 
 /*
  * Events only nudge (proto/events.proto): they may be lost, and the receiver pulls what is true.

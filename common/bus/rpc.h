@@ -5,6 +5,7 @@
 #include "common/base/err.h"
 
 #include <protobuf-c/protobuf-c.h>
+#include <sys/types.h>
 
 /*
  * Remote procedure calls: one protobuf service per door, nng request/reply underneath.

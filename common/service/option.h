@@ -52,35 +52,36 @@ struct option {
     const char *help;    /* one sentence without full stop */
 };
 
-#define OPTION_STRING(type, field, initial_text, help_text)                                        \
+#define OPTION_STRING(config_type, field, initial_text, help_text)                                 \
     {                                                                                              \
-        .name = #field, .type = OPTION_TYPE_STRING, .offset = offsetof(struct type, field),        \
+        .name = #field, .type = OPTION_TYPE_STRING, .offset = offsetof(struct config_type, field), \
         .initial = (initial_text), .help = (help_text)                                             \
     }
-#define OPTION_LIST(type, field, initial_text, help_text)                                          \
+#define OPTION_LIST(config_type, field, initial_text, help_text)                                   \
     {                                                                                              \
-        .name = #field, .type = OPTION_TYPE_LIST, .offset = offsetof(struct type, field),          \
+        .name = #field, .type = OPTION_TYPE_LIST, .offset = offsetof(struct config_type, field),   \
         .initial = (initial_text), .help = (help_text)                                             \
     }
-#define OPTION_PATH(type, field, initial_text, help_text)                                          \
+#define OPTION_PATH(config_type, field, initial_text, help_text)                                   \
     {                                                                                              \
-        .name = #field, .type = OPTION_TYPE_PATH, .offset = offsetof(struct type, field),          \
+        .name = #field, .type = OPTION_TYPE_PATH, .offset = offsetof(struct config_type, field),   \
         .initial = (initial_text), .help = (help_text)                                             \
     }
-#define OPTION_BOOL(type, field, initial_text, help_text)                                          \
+#define OPTION_BOOL(config_type, field, initial_text, help_text)                                   \
     {                                                                                              \
-        .name = #field, .type = OPTION_TYPE_BOOL, .offset = offsetof(struct type, field),          \
+        .name = #field, .type = OPTION_TYPE_BOOL, .offset = offsetof(struct config_type, field),   \
         .initial = (initial_text), .help = (help_text)                                             \
     }
-#define OPTION_NUMBER(type, field, initial_text, min_value, max_value, unit_text, help_text)       \
+#define OPTION_NUMBER(config_type, field, initial_text, min_value, max_value, unit_text,           \
+                      help_text)                                                                   \
     {                                                                                              \
-        .name = #field, .type = OPTION_TYPE_NUMBER, .offset = offsetof(struct type, field),        \
+        .name = #field, .type = OPTION_TYPE_NUMBER, .offset = offsetof(struct config_type, field), \
         .initial = (initial_text), .min = (min_value), .max = (max_value), .unit = (unit_text),    \
         .help = (help_text)                                                                        \
     }
-#define OPTION_CHOICE(type, field, initial_text, choices_text, help_text)                          \
+#define OPTION_CHOICE(config_type, field, initial_text, choices_text, help_text)                   \
     {                                                                                              \
-        .name = #field, .type = OPTION_TYPE_CHOICE, .offset = offsetof(struct type, field),        \
+        .name = #field, .type = OPTION_TYPE_CHOICE, .offset = offsetof(struct config_type, field), \
         .initial = (initial_text), .choices = (choices_text), .help = (help_text)                  \
     }
 

@@ -1,0 +1,47 @@
+#include "services/store/store.h"
+
+/* The doors, in the order in which they open. */
+typedef bool door_open(struct store *store, struct service *service, struct err *err);
+static door_open *const doors[] = {NULL};
+
+static bool start(struct service *service, struct err *err)
+{
+    struct store *store = arena_new(&service->arena, struct store);
+    service->state = store;
+    const char *url = settings_door_url(service->settings, "events", &service->arena);
+    struct event_publisher *events = event_publisher_new(url, 0660, err);
+    if (!events)
+        return false;
+    if (!store_open(store, service->settings, service->config, &service->log, service->metrics,
+                    events, err))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(doors) && doors[i]; i++) {
+        if (!doors[i](store, service, err))
+            return false;
+    }
+    return true;
+}
+
+static void stop(struct service *service)
+{
+    struct store *store = service->state;
+    if (!store)
+        return;
+    struct event_publisher *events = store->events;
+    store_close(store);
+    event_publisher_free(events);
+}
+
+int main(int argc, char **argv)
+{
+    const struct service_definition definition = {
+        .name = "store",
+        .summary = "Keeps accounts, mailboxes, messages and the queue",
+        .options = store_options,
+        .option_count = store_option_count,
+        .config_size = sizeof(struct store_config),
+        .start = start,
+        .stop = stop,
+    };
+    return service_main(argc, argv, &definition);
+}

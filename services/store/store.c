@@ -1,0 +1,95 @@
+#include "services/store/store.h"
+
+#include "common/base/bug.h"
+#include "common/sys/file.h"
+#include "services/store/accounts.h"
+#include "services/store/directory.h"
+#include "services/store/queue.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+const struct option store_options[] = {
+    OPTION_NUMBER(store_config, quota_bytes, "0", 0, INT64_MAX, "bytes",
+                  "largest sum of message sizes of an account without an own limit, 0 for none"),
+    OPTION_NUMBER(store_config, open_accounts_max, "256", 1, 65536, NULL,
+                  "account databases that are open at a time"),
+    OPTION_NUMBER(store_config, account_idle_s, "300", 1, 86400, "s",
+                  "close an account database that nobody used for so long"),
+    OPTION_NUMBER(store_config, erase_after_s, "3600", 0, 2592000, "s",
+                  "keep the text of expunged messages for sessions that still show them"),
+    OPTION_NUMBER(store_config, delivery_workers, "32", 1, 256, NULL,
+                  "deliveries that are worked on at a time"),
+    OPTION_NUMBER(store_config, mailboxes_workers, "16", 1, 256, NULL,
+                  "calls on mailboxes that are worked on at a time"),
+};
+const size_t store_option_count = ARRAY_LEN(store_options);
+
+static bool make_key(struct store *store, const char *path, struct err *err)
+{
+    if (getrandom(store->sealing_key, sizeof(store->sealing_key), 0) !=
+        (ssize_t)sizeof(store->sealing_key))
+        return err_set_errno(err, errno, "random bytes for %s", path);
+    struct str key = str_make(store->sealing_key, sizeof(store->sealing_key));
+    return file_replace(path, key, 0600, err);
+}
+
+static bool load_key(struct store *store, struct err *err)
+{
+    char path[LAYOUT_PATH_MAX];
+    snprintf(path, sizeof(path), "%.*s/store.key", STR_ARG(store->settings->data));
+    struct arena arena;
+    arena_init(&arena, 4096);
+    struct str key;
+    bool ok = file_read(path, 1024, &arena, &key, err);
+    if (ok && key.len != sizeof(store->sealing_key))
+        ok = err_set(err, ERR_CORRUPT, "%s: %zu bytes instead of %zu", path, key.len,
+                     sizeof(store->sealing_key));
+    else if (ok)
+        memcpy(store->sealing_key, key.ptr, sizeof(store->sealing_key));
+    else if (err->kind == ERR_NOT_FOUND)
+        ok = make_key(store, path, err);
+    arena_wipe(&arena);
+    arena_release(&arena);
+    return ok;
+}
+
+bool store_open(struct store *store, const struct settings *settings,
+                const struct store_config *config, const struct log_ctx *log,
+                struct metrics *metrics, struct event_publisher *events, struct err *err)
+{
+    *store = (struct store){
+        .settings = settings, .config = config, .log = *log, .metrics = metrics, .events = events};
+    char data[LAYOUT_PATH_MAX];
+    if (!str_copy_cstr(settings->data, data, sizeof(data) - 128))
+        return err_set(err, ERR_LIMIT, "data: the path is too long");
+    if (directory_make(data, 0770, err) && load_key(store, err) && directory_open(store, err) &&
+        accounts_open(store, err) && queue_open(store, err))
+        return true;
+    store_close(store);
+    return false;
+}
+
+void store_close(struct store *store)
+{
+    for (size_t i = 0; i < store->door_count; i++)
+        rpc_server_free(store->doors[i], (int64_t)store->settings->drain_ms);
+    queue_close(store->queue);
+    accounts_close(store->accounts);
+    directory_close(store->directory);
+    explicit_bzero(store, sizeof(*store));
+}
+
+bool store_open_door(struct store *store, struct service *service, const char *door,
+                     ProtobufCService *handlers, unsigned workers, struct err *err)
+{
+    BUG_ON(store->door_count == STORE_DOORS_MAX);
+    struct rpc_server *server = service_open_door(service, door, handlers, workers, store, err);
+    if (!server)
+        return err_wrap(err, "door %s", door);
+    store->doors[store->door_count++] = server;
+    return true;
+}

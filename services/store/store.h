@@ -1,0 +1,65 @@
+#ifndef SERVICES_STORE_STORE_H
+#define SERVICES_STORE_STORE_H
+
+#include "common/bus/events.h"
+#include "common/bus/rpc.h"
+#include "common/service/layout.h"
+#include "common/service/service.h"
+
+/*
+ * The process as its parts see it: one struct handed to every door.
+ *
+ *   directory   domains, accounts, addresses, credentials: directory.db   (directory.h)
+ *   accounts    mailboxes and messages: accounts/<id>/index.db            (accounts.h)
+ *   queue       mail on its way to others: queue.db                       (queue.h)
+ *
+ * Tests make one on a temporary directory with store_open: without a bus, `events` is NULL.
+ */
+
+/* Options of group `store`. */
+struct store_config {
+    uint64_t quota_bytes;       /* default of accounts; 0: none */
+    uint64_t open_accounts_max; /* account databases open at a time */
+    uint64_t account_idle_s;    /* unused for this long, an account database is closed */
+    uint64_t erase_after_s;     /* grace time of expunged messages */
+    uint64_t delivery_workers;  /* threads of the delivery door */
+    uint64_t mailboxes_workers; /* threads of the mailboxes door */
+};
+
+extern const struct option store_options[];
+extern const size_t store_option_count;
+
+#define STORE_SEALING_KEY_SIZE 32
+#define STORE_DOORS_MAX 16
+
+struct store {
+    const struct settings *settings;
+    const struct store_config *config;
+    struct log_ctx log;
+    struct metrics *metrics;
+    struct event_publisher *events; /* NULL: nobody listens (tests) */
+    /* Random, made at the first start (data/store.key): seals tokens and SASL states, so that they
+     * outlive a restart. */
+    unsigned char sealing_key[STORE_SEALING_KEY_SIZE];
+    struct directory *directory;
+    struct accounts *accounts;
+    struct queue *queue;
+    /* Private. */
+    struct rpc_server *doors[STORE_DOORS_MAX];
+    size_t door_count;
+};
+
+/* Opens what lies in settings->data: key, directory, accounts, queue. Keeps its arguments. On
+ * failure nothing stays open. */
+bool store_open(struct store *store, const struct settings *settings,
+                const struct store_config *config, const struct log_ctx *log,
+                struct metrics *metrics, struct event_publisher *events, struct err *err) MUST_USE;
+/* Closes the doors, then the data. Harmless on a zeroed struct. */
+void store_close(struct store *store);
+
+/* For the `<door>_door_open` functions: opens the door with `store` as the calls' user value, and
+ * closes it in store_close. */
+bool store_open_door(struct store *store, struct service *service, const char *door,
+                     ProtobufCService *handlers, unsigned workers, struct err *err) MUST_USE;
+
+#endif
