@@ -4,18 +4,35 @@
 #include "services/store/store.h"
 
 /*
- * Session tokens: what Auth hands out at login and every call on a mailbox carries. Sealed with the
- * store's key, so that they need no table and outlive a restart.
+ * Session tokens: what Auth hands out at login and every call on a mailbox carries.
+ *
+ * A token names an account, what may be done with it and until when, sealed with HMAC-SHA256 and
+ * the store's key: it needs no table and outlives a restart. Checking one costs microseconds.
  */
+
+#define TOKEN_LIFETIME_MS (24 * 3600 * 1000LL)
+#define TOKEN_LOGIN_MAX 320
+
+enum token_rights {
+    TOKEN_MAILBOXES = 1, /* calls on the door `mailboxes` */
+    TOKEN_SUBMIT = 2,    /* calls on the door `submit` */
+};
 
 struct token_session {
     uint64_t account_id;
-    int64_t expires_ms; /* wall clock */
-    char login[320];    /* the address that logged in */
+    uint64_t credential_version; /* the password that it was made with */
+    unsigned rights;
+    int64_t expires_ms;          /* wall clock */
+    char login[TOKEN_LOGIN_MAX]; /* the address that logged in */
 };
 
-/* ERR_DENIED when the token is not ours, has expired, or its account or password is gone. */
-bool token_check(struct store *store, struct str token, struct token_session *ret,
+/* In arena; STR_NULL when that is full. */
+struct str token_seal(const struct store *store, const struct token_session *session,
+                      struct arena *arena);
+
+/* ERR_DENIED when the token is not ours, has expired, lacks one of `rights`, or its account or
+ * password is gone. */
+bool token_check(struct store *store, struct str token, unsigned rights, struct token_session *ret,
                  struct err *err) MUST_USE;
 
 #endif
