@@ -46,12 +46,15 @@ sqlite3 *db_handle(struct db *db);
 /* True when this very open created the file. */
 bool db_is_new(const struct db *db);
 
-/* Transactions. A read transaction is a stable snapshot. `durable` false leaves out the sync: the
- * transaction survives a crash of the process, not one of the machine. */
-bool db_begin(struct db *db, struct err *err) MUST_USE;
+/* Transactions. A read transaction is a stable snapshot. `durable` false leaves out the sync at the
+ * commit: the transaction survives a crash of the process, not one of the machine (until a later
+ * durable one, which syncs it too). A commit that fails has rolled back. */
+bool db_begin(struct db *db, bool durable, struct err *err) MUST_USE;
 bool db_begin_read(struct db *db, struct err *err) MUST_USE;
-bool db_commit(struct db *db, bool durable, struct err *err) MUST_USE;
+bool db_commit(struct db *db, struct err *err) MUST_USE;
 void db_rollback(struct db *db);
+/* False also after a failure that made SQLite take back the whole transaction. */
+bool db_in_transaction(struct db *db);
 /* A nested step that can be undone alone. */
 bool db_savepoint(struct db *db, struct err *err) MUST_USE;
 void db_savepoint_keep(struct db *db);

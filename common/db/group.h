@@ -29,7 +29,7 @@ void db_group_free(struct db_group *group);
 typedef bool db_group_change(struct db *db, void *ctx, struct err *err);
 
 enum db_group_flags {
-    DB_DURABLE = 1, /* synced before the call returns; else see db_commit */
+    DB_DURABLE = 1, /* synced before the call returns; else see db_begin */
 };
 
 /* Returns after the change is committed, or failed. A commit that fails fails all of its group. */

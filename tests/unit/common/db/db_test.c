@@ -1,0 +1,146 @@
+#include "common/db/db.h"
+
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { ADD, FIND, COUNT };
+
+static const char *const migrations[] = {
+    "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL)",
+    "ALTER TABLE item ADD COLUMN data BLOB",
+};
+static const char *const statements[] = {
+    [ADD] = "INSERT INTO item (name, data) VALUES (?, ?)",
+    [FIND] = "SELECT id, data FROM item WHERE name=?",
+    [COUNT] = "SELECT count(*) FROM item",
+};
+
+static struct db_schema schema_at(size_t version)
+{
+    return (struct db_schema){"test.db", migrations, version, statements, ARRAY_LEN(statements)};
+}
+
+static char path[64];
+
+static void setup(void)
+{
+    strcpy(path, "/tmp/db-test-XXXXXX");
+    cr_assert(mkdtemp(path));
+    strcat(path, "/test.db");
+}
+
+static void teardown(void)
+{
+    char command[128];
+    *strrchr(path, '/') = '\0';
+    snprintf(command, sizeof(command), "rm -rf %s", path);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(db, .init = setup, .fini = teardown);
+
+static bool add(struct db *db, const char *name, struct str data, struct err *err)
+{
+    struct db_query q = db_query(db, ADD);
+    db_bind_str(&q, str_from_cstr(name));
+    db_bind_blob(&q, data);
+    return db_run(&q, err);
+}
+
+static uint64_t count(struct db *db)
+{
+    struct err err;
+    struct db_query q = db_query(db, COUNT);
+    cr_assert(db_step(&q));
+    uint64_t n = db_column_u64(&q, 0);
+    cr_assert(db_done(&q, &err));
+    return n;
+}
+
+Test(db, rows_come_back_as_they_were_bound)
+{
+    struct err err;
+    struct db_schema s = schema_at(2);
+    struct db *db = db_open(path, &s, DB_READ_WRITE, 64, &err);
+    cr_assert(db && db_is_new(db));
+    cr_assert(add(db, "null", STR_NULL, &err));
+    cr_assert(add(db, "empty", STR(""), &err));
+    cr_assert(add(db, "bytes", STR("a\0b"), &err));
+    static const struct {
+        const char *name;
+        struct str want;
+        bool is_null;
+    } rows[] = {
+        {"null", {NULL, 0}, true},
+        {"empty", STR_INIT(""), false},
+        {"bytes", STR_INIT("a\0b"), false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct db_query q = db_query(db, FIND);
+        db_bind_str(&q, str_from_cstr(rows[i].name));
+        cr_assert(db_step(&q), "%s", rows[i].name);
+        cr_assert(str_eq(db_column_str(&q, 1), rows[i].want), "%s", rows[i].name);
+        cr_assert_eq(db_column_is_null(&q, 1), rows[i].is_null, "%s", rows[i].name);
+        cr_assert_not(db_step(&q));
+        cr_assert(db_done(&q, &err));
+    }
+    db_close(db);
+}
+
+Test(db, an_older_schema_is_moved_forward_and_a_newer_one_refused)
+{
+    struct err err;
+    struct db_schema v1 = schema_at(1), v2 = schema_at(2);
+    v1.statement_count = 0;
+    db_close(db_open(path, &v1, DB_READ_WRITE, 64, &err));
+    struct db *db = db_open(path, &v2, DB_READ_WRITE, 64, &err);
+    cr_assert(db);
+    cr_assert_not(db_is_new(db));
+    cr_assert(add(db, "a", STR("x"), &err));
+    db_close(db);
+    cr_assert_null(db_open(path, &v1, DB_READ_WRITE, 64, &err));
+    cr_assert_eq(err.kind, ERR_CORRUPT);
+    cr_assert(strstr(err.detail, "newer release"), "%s", err.detail);
+}
+
+Test(db, failures_have_the_kind_that_says_what_to_do)
+{
+    struct err err;
+    struct db_schema s = schema_at(2);
+    struct db *db = db_open(path, &s, DB_READ_WRITE, 64, &err);
+    cr_assert(add(db, "a", STR_NULL, &err));
+    cr_assert_not(add(db, "a", STR_NULL, &err));
+    cr_assert_eq(err.kind, ERR_CONFLICT);
+    cr_assert_eq(count(db), 1);
+    db_close(db);
+
+    FILE *f = fopen(path, "w");
+    for (int i = 0; i < 1000; i++)
+        fputs("this is no database ", f);
+    fclose(f);
+    cr_assert_null(db_open(path, &s, DB_READ_WRITE, 64, &err));
+    cr_assert_eq(err.kind, ERR_CORRUPT);
+    cr_assert(strstr(err.detail, path), "%s", err.detail);
+
+    cr_assert_null(db_open("/nonexistent/dir/x.db", &s, DB_READ_WRITE, 64, &err));
+    cr_assert(strstr(err.detail, "/nonexistent/dir/x.db"), "%s", err.detail);
+}
+
+Test(db, a_savepoint_can_be_undone_alone)
+{
+    struct err err;
+    struct db_schema s = schema_at(2);
+    struct db *db = db_open(path, &s, DB_READ_WRITE, 64, &err);
+    cr_assert(db_begin(db, false, &err));
+    cr_assert(add(db, "kept", STR_NULL, &err));
+    cr_assert(db_savepoint(db, &err));
+    cr_assert(add(db, "undone", STR_NULL, &err));
+    db_savepoint_undo(db);
+    cr_assert(db_in_transaction(db));
+    cr_assert(db_commit(db, &err));
+    cr_assert_eq(count(db), 1);
+    db_close(db);
+}
