@@ -6,7 +6,7 @@ bad=0
 check() {
     layer=$1; shift
     allowed=$(printf '|%s' "$layer" "$@"); allowed=${allowed#|}
-    if grep -rnE '^#include "common/' "common/$layer" | grep -vE "#include \"common/($allowed)/"; then bad=1; fi
+    if grep -srnE '^#include "common/' "common/$layer" | grep -vE "#include \"common/($allowed)/"; then bad=1; fi
 }
 check base
 check text base
@@ -25,6 +25,7 @@ if grep -rn '#include <sqlite3' common services | grep -v '^common/db/'; then ba
 if grep -rn '#include <microhttpd' common services | grep -v '^common/http/'; then bad=1; fi
 if grep -rn '#include "services/' common; then bad=1; fi
 for service in services/*/; do
+    [ -d "$service" ] || continue # no service yet
     name=$(basename "$service")
     if grep -rn '#include "services/' "$service" | grep -v "#include \"services/$name/"; then bad=1; fi
 done
