@@ -1,0 +1,119 @@
+#include "common/service/spool.h"
+
+#include "common/service/layout.h"
+#include "common/sys/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define PENDING_MAX (64 * 1024)
+#define NAME_ATTEMPTS 100
+
+/* Another replica, in a process namespace of its own, may have our pid: names that are taken are
+ * stepped over. */
+static bool create_file(struct spool_file *f, struct str data, const char *service, struct err *err)
+{
+    static atomic_ulong counter;
+    for (int attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
+        snprintf(f->name, sizeof(f->name), "%s-%ld-%lu", service, (long)getpid(),
+                 atomic_fetch_add(&counter, 1));
+        struct layout_path path = layout_spool(data, str_from_cstr(f->name));
+        snprintf(f->path, sizeof(f->path), "%s", path.text);
+        f->fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+        if (f->fd >= 0)
+            return true;
+        if (errno != EEXIST)
+            break;
+    }
+    return err_set_errno(err, errno, "create %s", f->path);
+}
+
+bool spool_open(struct spool_file *f, struct str data, const char *service, struct err *err)
+{
+    *f = (struct spool_file){.fd = -1};
+    buf_init(&f->pending, PENDING_MAX);
+    TRY(create_file(f, data, service, err));
+    /* The lock tells spool_clean, in whatever process, that the receiver lives. */
+    if (flock(f->fd, LOCK_EX | LOCK_NB) < 0) {
+        err_set_errno(err, errno, "lock %s", f->path);
+        spool_discard(f);
+        return false;
+    }
+    return true;
+}
+
+static bool write_pending(struct spool_file *f, struct err *err)
+{
+    bool ok = file_write_all(f->fd, buf_str(&f->pending), err);
+    buf_reset(&f->pending);
+    return ok || err_wrap(err, "%s", f->path);
+}
+
+bool spool_write(struct spool_file *f, struct str bytes, struct err *err)
+{
+    f->size += bytes.len;
+    if (bytes.len <= buf_room(&f->pending)) {
+        buf_append(&f->pending, bytes);
+        return true;
+    }
+    TRY(write_pending(f, err));
+    if (bytes.len >= PENDING_MAX)
+        return file_write_all(f->fd, bytes, err) || err_wrap(err, "%s", f->path);
+    buf_append(&f->pending, bytes);
+    return true;
+}
+
+bool spool_finish(struct spool_file *f, struct err *err)
+{
+    TRY(write_pending(f, err));
+    buf_release(&f->pending);
+    /* Content and size reach the disk; store syncs the directory that the file ends up in. */
+    if (fdatasync(f->fd) < 0)
+        return err_set_errno(err, errno, "sync %s", f->path);
+    return true;
+}
+
+void spool_discard(struct spool_file *f)
+{
+    buf_release(&f->pending);
+    if (f->fd < 0)
+        return;
+    unlink(f->path);
+    fd_cleanup(&f->fd);
+}
+
+/* "<service>-<pid>-<n>" */
+static bool is_spool_name(struct str name, struct str service)
+{
+    struct str pid, number, rest;
+    uint64_t value;
+    if (!str_starts_with(name, service) || !str_cut(str_skip(name, service.len), '-', &rest, &pid))
+        return false;
+    return rest.len == 0 && str_cut(pid, '-', &pid, &number) &&
+           str_to_u64(pid, INT64_MAX, &value) && str_to_u64(number, UINT64_MAX, &value);
+}
+
+static void remove_unless_in_use(int directory, const char *name)
+{
+    CLEANUP(fd_cleanup) int fd = openat(directory, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(directory, name, 0);
+}
+
+void spool_clean(struct str data, const char *service)
+{
+    struct layout_path path = layout_spool_directory(data);
+    DIR *dir = opendir(path.text);
+    if (!dir)
+        return;
+    struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL)
+        if (is_spool_name(str_from_cstr(entry->d_name), str_from_cstr(service)))
+            remove_unless_in_use(dirfd(dir), entry->d_name);
+    closedir(dir);
+}

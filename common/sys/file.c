@@ -1,0 +1,237 @@
+#include "common/sys/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define COPY_CHUNK (64 * 1024)
+
+void fd_cleanup(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+bool file_write_all(int fd, struct str bytes, struct err *err)
+{
+    while (bytes.len > 0) {
+        ssize_t n = write(fd, bytes.ptr, bytes.len);
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            return err_set_errno(err, errno, "write %zu bytes", bytes.len);
+        }
+        bytes = str_skip(bytes, (size_t)n);
+    }
+    return true;
+}
+
+/* Reads up to `size` bytes, fewer only at the end of the file. */
+static bool read_up_to(int fd, char *dst, size_t size, size_t *ret_len, struct err *err)
+{
+    size_t len = 0;
+    while (len < size) {
+        ssize_t n = read(fd, dst + len, size - len);
+        if (n == 0)
+            break;
+        if (n > 0)
+            len += (size_t)n;
+        else if (errno != EINTR)
+            return err_set_errno(err, errno, "read");
+    }
+    *ret_len = len;
+    return true;
+}
+
+bool file_read(const char *path, size_t max, struct arena *arena, struct str *ret, struct err *err)
+{
+    CLEANUP(fd_cleanup) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, errno, "open %s", path);
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "stat %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_STATE, "%s is not a regular file", path);
+    if ((uint64_t)st.st_size > max)
+        return err_set(err, ERR_LIMIT, "%s: %jd bytes, at most %zu are allowed", path,
+                       (intmax_t)st.st_size, max);
+    size_t size = (size_t)st.st_size;
+    char *text = arena_alloc(arena, size + 1);
+    if (!text)
+        return err_set(err, ERR_LIMIT, "%s: no room for %zu bytes", path, size);
+    size_t len;
+    if (!read_up_to(fd, text, size, &len, err))
+        return err_wrap(err, "%s", path);
+    *ret = str_make(text, len);
+    return true;
+}
+
+static bool write_and_sync(int fd, struct str bytes, unsigned mode, struct err *err)
+{
+    TRY(file_write_all(fd, bytes, err));
+    /* The umask must not decide who may read a key. */
+    if (fchmod(fd, mode) < 0)
+        return err_set_errno(err, errno, "chmod");
+    if (fsync(fd) < 0)
+        return err_set_errno(err, errno, "fsync");
+    return true;
+}
+
+/* The directory that holds `path`, as text of its own. */
+static bool parent_of(const char *path, char ret_parent[PATH_MAX], struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    struct str parent = STR(".");
+    if (slash)
+        parent = str_make(path, slash == path ? 1 : (size_t)(slash - path));
+    if (!str_copy_cstr(parent, ret_parent, PATH_MAX))
+        return err_set(err, ERR_LIMIT, "path too long: %.100s...", path);
+    return true;
+}
+
+/* Temporary names must differ between threads and processes that replace the same file. */
+static bool temporary_name(const char *path, char ret_name[PATH_MAX], struct err *err)
+{
+    static atomic_uint counter;
+    int n = snprintf(ret_name, PATH_MAX, "%s.tmp-%ld-%u", path, (long)getpid(),
+                     atomic_fetch_add(&counter, 1));
+    if (n < 0 || n >= PATH_MAX)
+        return err_set(err, ERR_LIMIT, "path too long: %.100s...", path);
+    return true;
+}
+
+bool file_replace(const char *path, struct str bytes, unsigned mode, struct err *err)
+{
+    char parent[PATH_MAX];
+    char temporary[PATH_MAX];
+    TRY(parent_of(path, parent, err));
+    TRY(temporary_name(path, temporary, err));
+    CLEANUP(fd_cleanup) int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set_errno(err, errno, "create %s", temporary);
+    if (!write_and_sync(fd, bytes, mode, err)) {
+        unlink(temporary);
+        return err_wrap(err, "%s", temporary);
+    }
+    if (rename(temporary, path) < 0) {
+        int errnum = errno;
+        unlink(temporary);
+        return err_set_errno(err, errnum, "rename %s to %s", temporary, path);
+    }
+    return directory_sync(parent, err);
+}
+
+static bool make_one(const char *path, unsigned mode, struct err *err)
+{
+    if (mkdir(path, mode) == 0)
+        return true;
+    int errnum = errno;
+    struct stat st;
+    if (errnum == EEXIST && stat(path, &st) == 0) {
+        if (S_ISDIR(st.st_mode))
+            return true;
+        return err_set(err, ERR_CONFLICT, "%s exists and is not a directory", path);
+    }
+    return err_set_errno(err, errnum, "make directory %s", path);
+}
+
+bool directory_make(const char *path, unsigned mode, struct err *err)
+{
+    char partial[PATH_MAX];
+    if (!str_copy_cstr(str_from_cstr(path), partial, sizeof(partial)))
+        return err_set(err, ERR_LIMIT, "path too long: %.100s...", path);
+    if (mkdir(path, mode) == 0)
+        return true;
+    for (char *slash = strchr(partial + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        TRY(make_one(partial, mode, err));
+        *slash = '/';
+    }
+    return make_one(path, mode, err);
+}
+
+bool directory_sync(const char *path, struct err *err)
+{
+    CLEANUP(fd_cleanup) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, errno, "open directory %s", path);
+    if (fsync(fd) < 0)
+        return err_set_errno(err, errno, "sync directory %s", path);
+    return true;
+}
+
+static bool copy_bytes(int from, int to, struct err *err)
+{
+    char chunk[COPY_CHUNK];
+    size_t len;
+    do {
+        TRY(read_up_to(from, chunk, sizeof(chunk), &len, err));
+        TRY(file_write_all(to, str_make(chunk, len), err));
+    } while (len == sizeof(chunk));
+    if (fsync(to) < 0)
+        return err_set_errno(err, errno, "fsync");
+    return true;
+}
+
+/* Never leaves part of a copy behind. */
+static bool copy_exclusive(const char *from, const char *to, struct err *err)
+{
+    CLEANUP(fd_cleanup) int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return err_set_errno(err, errno, "open %s", from);
+    struct stat st;
+    if (fstat(in, &st) < 0)
+        return err_set_errno(err, errno, "stat %s", from);
+    CLEANUP(fd_cleanup)
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, st.st_mode & 0777);
+    if (out < 0)
+        return err_set_errno(err, errno, "create %s", to);
+    if (!copy_bytes(in, out, err)) {
+        unlink(to);
+        return err_wrap(err, "copy %s to %s", from, to);
+    }
+    return true;
+}
+
+bool file_link_or_copy(const char *from, const char *to, struct err *err)
+{
+    if (link(from, to) == 0)
+        return true;
+    int errnum = errno;
+    /* Other file system, a file system without links, or too many of them. */
+    if (errnum == EXDEV || errnum == EPERM || errnum == EOPNOTSUPP || errnum == EMLINK)
+        return copy_exclusive(from, to, err);
+    return err_set_errno(err, errnum, "link %s to %s", from, to);
+}
+
+bool file_map_open(int fd, struct file_map *ret, struct err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, errno, "stat");
+    if (st.st_size == 0) {
+        ret->bytes = STR("");
+        return true;
+    }
+    size_t size = (size_t)st.st_size;
+    void *at = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (at == MAP_FAILED)
+        return err_set_errno(err, errno, "map %zu bytes", size);
+    ret->bytes = str_make(at, size);
+    return true;
+}
+
+void file_map_close(struct file_map *map)
+{
+    if (map->bytes.len > 0)
+        munmap((void *)(uintptr_t)map->bytes.ptr, map->bytes.len);
+    map->bytes = STR_NULL;
+}

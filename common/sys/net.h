@@ -1,0 +1,28 @@
+#ifndef COMMON_SYS_NET_H
+#define COMMON_SYS_NET_H
+
+#include "common/sys/ip.h"
+
+/*
+ * TCP sockets. Everything made here is non-blocking and closed on exec, has TCP_NODELAY set, and
+ * finds out about vanished peers by keep-alive probes after five minutes of silence.
+ */
+
+/* Binds and listens, for the address's own family only, so that "0.0.0.0" and "::" can stand side
+ * by side. Port 0 takes any. Errors name address, port and reason. Accepted sockets inherit the
+ * options above (Linux), but for non-blocking and close-on-exec. */
+bool net_listen(struct ip ip, uint16_t port, int *ret_fd, struct err *err) MUST_USE;
+
+/* Connects before `deadline_ms`, from `local` unless it is NULL. */
+bool net_connect(struct ip ip, uint16_t port, const struct ip *local, int64_t deadline_ms,
+                 int *ret_fd, struct err *err) MUST_USE;
+
+/* Waits until one of poll's `events` (or a failure of the socket) is there. ERR_TIMEOUT when the
+ * deadline passes first. */
+bool net_wait(int fd, short events, int64_t deadline_ms, struct err *err) MUST_USE;
+
+/* Our end of a socket; and its port alone, 0 on failure. */
+bool net_local(int fd, struct ip *ret_ip, uint16_t *ret_port) MUST_USE;
+uint16_t net_port(int fd);
+
+#endif
