@@ -85,6 +85,7 @@ struct option {
         .initial = (initial_text), .choices = (choices_text), .help = (help_text)                  \
     }
 
+/* Options of one struct. Groups of the same name, one after the other, share a group of the file. */
 struct option_group {
     const char *name; /* NULL: the top level */
     const struct option *options;
@@ -98,7 +99,13 @@ struct option_group {
 struct buf;
 bool options_read(const char *path, const struct option_group *groups, size_t group_count,
                   struct arena *arena, struct buf *all_errors, struct err *err) MUST_USE;
+/* The same from text at hand, `path` being for messages and relative paths. */
+bool options_read_text(const char *path, struct str text, const struct option_group *groups,
+                       size_t group_count, struct arena *arena, struct buf *all_errors,
+                       struct err *err) MUST_USE;
 /* Appends the effective configuration as annotated text that options_read accepts. */
 void options_print(const struct option_group *groups, size_t group_count, struct buf *out);
+/* Appends a Markdown table of the options, for docs/configuration.md. */
+void options_describe(const struct option_group *groups, size_t group_count, struct buf *out);
 
 #endif

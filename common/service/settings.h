@@ -25,6 +25,9 @@ struct settings {
 extern const struct option settings_options[];
 extern const size_t settings_option_count;
 
+/* What the table cannot say: host name, lengths of paths, URLs. The error names the option. */
+bool settings_check(const struct settings *settings, struct err *err) MUST_USE;
+
 /* The URL of a door ("delivery", "events", "dns", ...), in arena. The default of `bus` is an ipc
  * socket in `run`. */
 const char *settings_door_url(const struct settings *settings, const char *door,

@@ -1,1 +1,2 @@
 mailrail_fuzz(cursor LINKS text)
+mailrail_fuzz(option LINKS service)
