@@ -2,6 +2,7 @@
 #define COMMON_SYS_TLS_H
 
 #include "common/base/err.h"
+#include "common/base/openssl.h"
 
 #include <openssl/ssl.h>
 
