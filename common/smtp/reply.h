@@ -3,6 +3,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/base/err.h"
 
 /*
  * A reply of an SMTP server (RFC 5321 4.2, RFC 2034, RFC 3463), for both ends of a connection.
@@ -56,8 +57,10 @@ struct smtp_reply smtp_reply_of_err(const struct err *err);
  */
 struct smtp_reply_reader {
     struct smtp_reply reply; /* complete when done; text in arena */
-    struct arena *arena;
     unsigned lines;
+    /* Private. */
+    struct arena *arena;
+    struct smtp_reply_text *last;
 };
 
 #define SMTP_REPLY_LINES_MAX 512
