@@ -1,32 +1,25 @@
 #ifndef COMMON_SMTP_PATH_H
 #define COMMON_SMTP_PATH_H
 
-#include "common/base/arena.h"
-#include "common/base/buf.h"
-#include "common/text/cursor.h"
+#include "common/mail/address.h"
 
 /*
  * The mailbox between "<" and ">" of MAIL FROM and RCPT TO (RFC 5321 4.1.2, RFC 6531 3.3).
  *
  *     <>                          the null reverse path: both parts empty
  *     <postmaster>                only as forward path: empty domain
- *     <"john doe"@example.org>    localpart `john doe`
+ *     <"john doe"@example.org>    local part `john doe`
  *     <@a,@b:user@example.org>    the source route is dropped
- *     <user@[192.0.2.1]>          is_literal, domain `[192.0.2.1]`
- *
- * Two paths mean the same mailbox when their local parts are byte-equal and their domains too:
- * local parts are decoded and in NFC, domains are lower-case A-labels.
+ *     <user@[192.0.2.1]>          address literal, see address_is_literal
  */
 
 struct smtp_path {
-    struct str localpart; /* decoded: without quotes and escapes */
-    struct str domain;    /* A-labels in lower case, or a checked address literal in brackets */
-    bool is_literal;
+    struct address address;
     bool is_utf8; /* was written with bytes outside ASCII: needs SMTPUTF8 */
 };
 
-/* RFC 5321 4.5.3.1.1 says 64, but large generated bounce addresses exist. */
-#define SMTP_LOCALPART_MAX 128
+/* RFC 5321 4.5.3.1.1. The grammar takes more (ADDRESS_LOCALPART_LEN_MAX): large generated bounce
+ * addresses exist. */
 #define SMTP_LOCALPART_MAX_STRICT 64
 #define SMTP_PATH_MAX 256 /* RFC 5321 4.5.3.1.3 */
 
@@ -43,10 +36,8 @@ bool smtp_forward_path_parse(struct str inside, size_t localpart_max, struct are
 
 bool smtp_path_is_null(const struct smtp_path *path);
 bool smtp_path_is_bare_postmaster(const struct smtp_path *path);
-bool smtp_path_eq(const struct smtp_path *a, const struct smtp_path *b);
 
-/* Appends "local@domain" (nothing for the null path), the local part quoted only when it must be.
- */
+/* Appends "local@domain", "postmaster", or nothing for the null path. */
 void smtp_path_write(struct buf *out, const struct smtp_path *path);
 
 /* Takes "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 4.1.3) and returns it with its brackets. */

@@ -118,7 +118,7 @@ static void take_enhanced(struct cursor *c, uint16_t code, uint8_t enhanced[3])
         return;
     }
     if (enhanced[0] == 0) {
-        enhanced[0] = (uint8_t)class;
+        enhanced[0] = (uint8_t) class;
         enhanced[1] = (uint8_t)subject;
         enhanced[2] = (uint8_t)detail;
     }
