@@ -107,7 +107,7 @@ Test(data, clean_text_is_one_span)
     smtp_data_init(&d);
     struct str in = STR("A: b\r\n\r\ntext\r\nmore text\r\n"), span;
     cr_assert(smtp_data_next(&d, &in, &span));
-    cr_assert_eq(span.len, 26);
+    cr_assert_eq(span.len, 25);
     cr_assert_eq(in.len, 0);
 }
 
