@@ -16,8 +16,9 @@
  *     int main(int argc, char **argv) { return service_main(argc, argv, &imap); }
  *
  * The program then understands: --config FILE (default: $MAILRAIL_CONFIG, else
- * /etc/mailrail/mailrail.conf), --check-config, --print-config, --health (asks the running service,
- * exit status 0 when ready), --version, --help.
+ * /etc/mailrail/mailrail.conf when there is one), --check-config, --print-config, --describe-config
+ * (its options as Markdown), --health (asks the running service, exit status 0 when ready),
+ * --version, --help.
  *
  * Signals: SIGTERM and SIGINT call `drain` once, from an ordinary thread; a second one ends the
  * process at once. SIGHUP calls `reload` (certificates). SIGPIPE is ignored. Exit status: 0 after a
@@ -44,6 +45,7 @@ struct service_definition {
     const struct option *options;
     size_t option_count;
     size_t config_size;
+    bool without_data; /* does not touch the data directory; others start only when it is there */
     /* Everything that can fail at start. Failures end the process with one line. */
     bool (*start)(struct service *service, struct err *err);
     /* Serves until drained. NULL: waits for the signal. */
