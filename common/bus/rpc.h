@@ -73,8 +73,9 @@ struct rpc_door {
     mode_t ipc_mode; /* permission of an ipc:// socket, 0600 when 0 */
     void *user;
     /* Called after each call, for logs and metrics; may be NULL. `err` is NULL on success. */
-    void (*finished)(void *user, const struct rpc_call *call, const struct err *err,
+    void (*finished)(void *finished_user, const struct rpc_call *call, const struct err *err,
                      int64_t duration_us);
+    void *finished_user;
 };
 
 /* Opens the door and serves it until rpc_server_free. */

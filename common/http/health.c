@@ -103,8 +103,8 @@ static struct MHD_Daemon *start_daemon(struct health_server *server, int listene
         MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
         listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_THREAD_STACK_SIZE,
+        (size_t)THREAD_STACK, MHD_OPTION_END);
     if (!started) {
         close(listener);
         err_set_errno(err, errno, "cannot start the health server");
@@ -127,8 +127,10 @@ static bool listen_unix(const struct sockaddr_un *address, int *ret_fd, struct e
     int bound = bind(fd, generic, sizeof(*address));
     if (bound < 0 && errno == EADDRINUSE) {
         if (somebody_answers(address))
-            return err_set(err, ERR_CONFLICT, "%s: another process is serving it: does this "
-                           "service run already?", address->sun_path);
+            return err_set(err, ERR_CONFLICT,
+                           "%s: another process is serving it: does this "
+                           "service run already?",
+                           address->sun_path);
         unlink(address->sun_path);
         bound = bind(fd, generic, sizeof(*address));
     }

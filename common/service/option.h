@@ -85,7 +85,8 @@ struct option {
         .initial = (initial_text), .choices = (choices_text), .help = (help_text)                  \
     }
 
-/* Options of one struct. Groups of the same name, one after the other, share a group of the file. */
+/* Options of one struct. Groups of the same name, one after the other, share a group of the file.
+ */
 struct option_group {
     const char *name; /* NULL: the top level */
     const struct option *options;
