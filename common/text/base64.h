@@ -35,15 +35,17 @@ bool base64_url_decode(struct buf *out, struct str text, struct err *err) MUST_U
 bool base64_encode_lines(struct buf *out, struct str data);
 
 struct base64_decoder {
-    uint32_t bits;    /* pending bits, fewer than 24 */
+    uint32_t bits;    /* pending */
     unsigned count;   /* pending characters, 0 to 3 */
-    unsigned padding; /* "=" seen in the last group */
+    unsigned padding; /* "=" that are still expected */
+    bool ended;       /* padding was seen */
     bool damaged;     /* foreign bytes, data after padding, or an unfinished group was met */
 };
 
 void base64_decoder_init(struct base64_decoder *d);
-/* Appends what `chunk` adds. Line ends are ignored; blanks and other foreign bytes are skipped, the
- * latter noted in `damaged`. False only when `out` is full. */
+/* Appends what `chunk` adds. Line ends and blanks are ignored; other foreign bytes are skipped and
+ * noted in `damaged`, and so is data that follows padding (it is decoded). False only when `out` is
+ * full. */
 bool base64_decoder_feed(struct base64_decoder *d, struct str chunk, struct buf *out);
 /* At the end: an unfinished group gives the bytes that it has. */
 bool base64_decoder_end(struct base64_decoder *d, struct buf *out);

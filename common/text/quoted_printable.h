@@ -23,10 +23,6 @@ bool quoted_printable_decoder_feed(struct quoted_printable_decoder *d, struct st
                                    struct buf *out);
 bool quoted_printable_decoder_end(struct quoted_printable_decoder *d, struct buf *out);
 
-/* The size that decoding would give, without decoding. With `text`, every lone LF counts as CRLF.
- */
-uint64_t quoted_printable_decoded_size(struct str text, bool *ret_damaged);
-
 /* Appends text as quoted-printable, lines of at most 76 characters: line ends (LF or CRLF) become
  * CRLF, bare CR and everything that must be is escaped. A text without a final line end gets none
  * beyond a soft break. */
