@@ -22,8 +22,9 @@
  *     address_write(&out, a);                        // "jane doe"@example.org
  */
 
-#define ADDRESS_LOCALPART_LEN_MAX 128 /* RFC 5321 4.5.3.1.1 has 64; generated bounces are longer   \
-                                       */
+#define ADDRESS_LOCALPART_LEN_MAX                                                                  \
+    128 /* RFC 5321 4.5.3.1.1 has 64; generated bounces are longer                                 \
+         */
 
 struct address {
     struct str localpart;

@@ -7,8 +7,8 @@
 
 /*
  * The content of a leaf part: its transfer encoding undone (RFC 2045 6), in pieces, so that a large
- * attachment is never in memory twice. Of text, line ends come out as CRLF, the canonical form of text
- * (RFC 2045 2.10), so that what is sent is as long as `decoded_size` of the part says.
+ * attachment is never in memory twice. Of text, line ends come out as CRLF, the canonical form of
+ * text (RFC 2045 2.10), so that what is sent is as long as `decoded_size` of the part says.
  *
  *     struct content_decoder d;
  *     if (!content_decoder_init(&d, part->encoding, part_is_text(part, STR(""))))

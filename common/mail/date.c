@@ -1,6 +1,7 @@
 #include "common/mail/date.h"
 
 #include "common/base/bug.h"
+#include "common/mail/cfws.h"
 
 #define SECONDS_PER_DAY 86400
 #define ZONE_MINUTES_END 1440
@@ -105,30 +106,10 @@ int date_month_number(struct str name)
 
 /* RFC 5322 3.3, 4.3. */
 
-static bool is_blank_or_line_end(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* CFWS: blanks, folds, and comments, which nest (RFC 5322 3.2.2). */
 static void skip_cfws(struct cursor *c)
 {
-    unsigned depth = 0;
-    for (;;) {
-        cursor_skip_while(c, is_blank_or_line_end);
-        if (cursor_skip(c, '(')) {
-            depth++;
-        } else if (depth == 0 || cursor_at_end(c)) {
-            break;
-        } else if (cursor_skip(c, ')')) {
-            depth--;
-        } else {
-            cursor_skip(c, '\\');
-            cursor_take(c, 1, "end of comment");
-        }
-    }
-    if (depth > 0)
-        cursor_fail(c, "end of comment");
+    struct str ignored;
+    cfws_skip(c, &ignored);
 }
 
 static int take_int(struct cursor *c, uint64_t max, const char *what)

@@ -3,6 +3,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/text/cursor.h"
 
 /*
  * Text outside ASCII in header fields: encoded words, "=?charset?encoding?text?=" (RFC 2047).
@@ -16,6 +17,10 @@
  * result is valid UTF-8 without NUL: other bytes become U+FFFD. In arena, or `text` itself when
  * there is nothing to do; STR_NULL when the arena is full. */
 struct str encoded_word_decode(struct str text, struct arena *arena);
+
+/* Takes one encoded word, undecoded, when one stands here; otherwise takes nothing and is empty.
+ * For parsers of structured fields. */
+struct str encoded_word_take(struct cursor *c);
 
 /* Appends UTF-8 `text` as encoded words (UTF-8, Q or B, whichever is shorter), each at most 75
  * bytes, never splitting a character; the first one may take `first_max` bytes. They are separated
