@@ -25,7 +25,7 @@
  *                              CLOSED <------------- FLUSHING (output, then close)
  *
  * Callbacks of one session never overlap. Only session_wake may be called from other threads.
- * docs/decisions/0002 says why it is this shape.
+ * docs/decisions/0002-sessions.md says why it is this shape.
  */
 
 struct session;
@@ -67,7 +67,7 @@ struct session_ops {
     enum session_next (*timeout)(struct session *s);
     /* The server is shutting down and the session is at a safe point (parked). Append a goodbye. */
     enum session_next (*drain)(struct session *s);
-    /* The connection is gone: free what the state owns. */
+    /* The connection is gone: free what the state owns. Called once for each `open`. */
     void (*close)(struct session *s);
 };
 
@@ -92,7 +92,8 @@ void session_set_read_timeout(struct session *s, int64_t timeout_ms);
 void session_set_slow(struct session *s, bool slow);
 /* Holds back the answer of this callback, and the next read, for so long. */
 void session_delay(struct session *s, int64_t delay_ms);
-/* The trace kind of what is received and sent from now on (log.h). */
+/* The trace kind of what is received and sent from now on (log.h). LOG_TRACE_AUTH covers the unit
+ * being run too, when it is set before anything is answered: "AUTH PLAIN credentials". */
 void session_set_trace(struct session *s, enum log_trace_kind kind);
 
 /* The peer, as the PROXY protocol says when the listener trusts it. Numeric text, "192.0.2.1" or
@@ -132,6 +133,7 @@ struct session_server_config {
     unsigned sessions_max;
     int64_t write_timeout_ms; /* a client that takes nothing for so long is dropped */
     int64_t handshake_timeout_ms;
+    uint64_t (*next_cid)(void); /* NULL: counts from the wall clock on */
 };
 
 struct session_listener {

@@ -1,0 +1,191 @@
+#ifndef COMMON_SYS_SESSION_INTERNAL_H
+#define COMMON_SYS_SESSION_INTERNAL_H
+
+#include "common/base/array.h"
+#include "common/base/list.h"
+#include "common/sys/ip.h"
+#include "common/sys/session.h"
+#include "common/sys/session_table.h"
+#include "common/sys/tls.h"
+
+/*
+ * What the files of the session server share, and nobody else includes:
+ *
+ *   session.c         what protocol code calls
+ *   session_table.c   ownership: who works on which session
+ *   session_work.c    the life of a session: phases, callbacks, waiting
+ *   session_io.c      bytes in and out, plain or TLS, at full or slow speed
+ *   session_tls.c     handshakes and why they fail; TLS information
+ *   session_accept.c  listeners, new connections, the PROXY header
+ *   session_worker.c  threads, and the queue of sessions that need one
+ *   session_server.c  life of the server: deadlines, draining
+ */
+
+/* Output: above HIGH no further unit is run and `more` is not called before it is below LOW. The
+ * room above HIGH is for the answer of one callback: an IMAP literal of a whole message. */
+#define SESSION_OUT_LOW ((size_t)64 * 1024)
+#define SESSION_OUT_HIGH ((size_t)256 * 1024)
+#define SESSION_OUT_MAX (SESSION_OUT_HIGH + (size_t)64 * 1024 * 1024)
+/* Input: so much is read at once, and a unit is never longer than MAX. */
+#define SESSION_READ_SIZE ((size_t)64 * 1024)
+#define SESSION_INPUT_MAX ((size_t)64 * 1024 * 1024)
+
+struct session_listening {
+    struct session_listener config; /* `address` and `proxy_networks` are not kept */
+    int fd;
+    bool is_wildcard;
+    char address[IP_TEXT_SIZE];
+    uint16_t port;
+    ARRAY_OF(struct ip_network) proxy_networks;
+    struct metric *connections;
+    struct metric *refused;
+    struct metric *open;
+    struct metric *handshakes;
+    struct metric_family *handshake_failures;
+};
+
+struct session_server {
+    struct session_server_config config;
+    struct log_ctx log;
+    ARRAY_OF(struct session_listening *) listeners;
+    struct session_table table;
+    _Atomic uint64_t next_cid;
+    BIO_METHOD *bio_method;
+
+    /* Workers wait on `epoll_fd`: sockets of parked sessions (edge-triggered), `ready_fd` (its
+     * edge: `ready` has a session), `stop_fd` (readable: end). */
+    int epoll_fd;
+    int ready_fd;
+    int stop_fd;
+    pthread_mutex_t ready_lock;
+    struct list_link ready; /* sessions that are owned and wait for a worker */
+    atomic_uint workers_idle;
+    unsigned workers; /* guarded by workers_lock */
+    pthread_mutex_t workers_lock;
+    pthread_cond_t workers_ended;
+    struct metric *workers_gauge;
+
+    /* The loop. */
+    int loop_fd;                  /* eventfd that makes the loop look around */
+    _Atomic int64_t next_scan_ms; /* no deadline is earlier */
+    int64_t accept_after_ms;      /* no accepting before, after an error */
+    atomic_bool draining;
+    _Atomic int64_t drain_until_ms;
+};
+
+enum session_phase {
+    PHASE_PROXY,     /* waits for the PROXY header */
+    PHASE_HANDSHAKE, /* waits for the TLS handshake */
+    PHASE_OPEN,      /* nothing was said yet */
+    PHASE_READ,      /* the next unit */
+    PHASE_MORE,      /* the output is to drain, then `more` */
+    PHASE_STARTTLS,  /* the output is to drain, then the handshake */
+    PHASE_CLOSE,     /* the output is to drain, then the end */
+    PHASE_LINGER,    /* our side is closed; the peer is still sending */
+};
+
+struct session {
+    struct session_server *server;
+    const struct session_listening *listening;
+    const struct session_ops *ops;
+    uint64_t id;
+    int fd;
+    enum session_phase phase;
+
+    /* What the socket may be asked for without hearing "try again". */
+    bool can_receive;
+    bool can_send;
+    bool hangup;      /* reads must go on until the end shows */
+    bool tls_drained; /* SSL_read has given all */
+    bool ended;       /* the peer has sent its last byte */
+
+    bool is_open; /* `open` was called, so `close` must be */
+    bool wake_due;
+    bool drain_due;
+    bool killed;
+    bool is_starttls; /* the handshake follows a command */
+    bool slow;
+    bool slow_pausing; /* the pause before this read has begun */
+    bool flushing;     /* flush_started_ms counts */
+    bool unit_untraced;
+    enum log_trace_kind trace;
+
+    SSL *ssl;
+    struct buf in;
+    size_t in_at; /* handled up to here */
+    struct buf out;
+    size_t out_at;     /* sent up to here */
+    size_t out_traced; /* traced up to here */
+    struct str unit;   /* in a callback of `run` */
+
+    int64_t now_ms;      /* when this turn began */
+    int64_t deadline_ms; /* when the session wants to be looked at, while it waits */
+    int64_t read_timeout_ms;
+    int64_t active_ms; /* the client sent something, or has been told everything */
+    int64_t hold_until_ms;
+    int64_t read_after_ms;
+    int64_t handshake_until_ms;
+    int64_t flush_started_ms;
+    int64_t sent_ms; /* the client last took something */
+    int64_t next_byte_ms;
+
+    struct list_link ready_link;
+    struct session_peer peer;
+    struct log_ctx log;
+    max_align_t state[];
+};
+
+/* session_work.c: works on a session that the caller owns until it waits, yields or is gone. */
+struct session_worker {
+    struct buf in; /* lent to the session at work, so that parked ones need none */
+    struct buf out;
+};
+void session_work(struct session *s, struct session_worker *worker, unsigned signals);
+
+/* session_io.c */
+enum session_flush { FLUSH_DONE, FLUSH_BLOCKED, FLUSH_FAILED };
+enum session_fill { FILL_GOT, FILL_NONE, FILL_END };
+static inline size_t session_out_pending(const struct session *s)
+{
+    return s->out.len - s->out_at;
+}
+static inline struct str session_in_pending(const struct session *s)
+{
+    return str_skip(buf_str(&s->in), s->in_at);
+}
+enum session_flush session_flush(struct session *s);
+enum session_fill session_fill(struct session *s);
+void session_out_compact(struct session *s);
+BIO_METHOD *session_bio_method(void);
+/* Throws away what the peer sends. */
+enum session_fill session_discard_input(struct session *s);
+
+/* session_tls.c */
+enum session_handshake { HANDSHAKE_DONE, HANDSHAKE_WAITS, HANDSHAKE_FAILED };
+bool session_tls_start(struct session *s);
+enum session_handshake session_tls_handshake(struct session *s);
+void session_tls_count_failure(struct session *s, const char *reason);
+void session_tls_end(struct session *s);
+
+/* session_accept.c */
+void session_accept_all(struct session_server *server, struct session_listening *listening);
+bool session_read_proxy_header(struct session *s, bool *ret_complete, struct err *err);
+void session_listening_free(struct session_listening *listening);
+void session_destroy(struct session *s);
+
+/* session_worker.c */
+bool session_workers_start(struct session_server *server, struct err *err);
+void session_workers_stop(struct session_server *server);
+/* Hands a session that the caller owns to a worker. */
+void session_make_ready(struct session *s);
+
+/* session_server.c */
+void session_poke_loop(struct session_server *server);
+/* The loop looks at deadlines no later than this. */
+void session_note_deadline(struct session_server *server, int64_t deadline_ms);
+
+/* session.c */
+void session_trace_unit(struct session *s);
+void session_trace_output(struct session *s);
+
+#endif

@@ -1,0 +1,185 @@
+#include "common/sys/session_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/*
+ * Workers wait for events themselves: the thread that the kernel wakes is the one that runs the
+ * command, without a queue and a second wake-up in between. As long as there may be more threads,
+ * at least one waits: whoever starts working as the last waiting one starts another first.
+ */
+
+#define IDLE_MS 10000
+/* What an event means; session ids are never so small. */
+#define EVENT_READY ((uint64_t)1)
+#define EVENT_STOP ((uint64_t)2)
+
+static void signal_fd(int fd)
+{
+    uint64_t one = 1;
+    ssize_t n = write(fd, &one, sizeof(one));
+    BUG_ON(n != (ssize_t)sizeof(one));
+}
+
+/* ---- Sessions that are owned and wait for a worker: woken, timed out, or yielding */
+
+void session_make_ready(struct session *s)
+{
+    struct session_server *server = s->server;
+    pthread_mutex_lock(&server->ready_lock);
+    list_append(&server->ready, &s->ready_link);
+    pthread_mutex_unlock(&server->ready_lock);
+    signal_fd(server->ready_fd);
+}
+
+/* One for the caller; for what is left another worker is called. */
+static struct session *take_ready(struct session_server *server)
+{
+    struct session *s = NULL;
+    pthread_mutex_lock(&server->ready_lock);
+    if (!list_is_empty(&server->ready)) {
+        s = CONTAINER_OF(server->ready.next, struct session, ready_link);
+        list_remove(&s->ready_link);
+    }
+    bool has_more = !list_is_empty(&server->ready);
+    pthread_mutex_unlock(&server->ready_lock);
+    if (has_more)
+        signal_fd(server->ready_fd);
+    return s;
+}
+
+/* ---- Threads */
+
+static void *worker_main(void *argument);
+
+static void count_workers(struct session_server *server)
+{
+    if (server->workers_gauge)
+        metric_set(server->workers_gauge, server->workers);
+}
+
+/* Returns an errno value. */
+static int start_worker(struct session_server *server)
+{
+    int failure = 0;
+    pthread_mutex_lock(&server->workers_lock);
+    if (server->workers < server->config.workers_max) {
+        pthread_t thread;
+        failure = pthread_create(&thread, NULL, worker_main, server);
+        if (failure == 0) {
+            pthread_detach(thread);
+            server->workers++;
+            atomic_fetch_add(&server->workers_idle, 1);
+            count_workers(server);
+        }
+    }
+    pthread_mutex_unlock(&server->workers_lock);
+    return failure;
+}
+
+/* An idle worker ends, unless it is the last. */
+static bool may_end(struct session_server *server, bool is_last_allowed)
+{
+    pthread_mutex_lock(&server->workers_lock);
+    bool ends = server->workers > 1 || is_last_allowed;
+    if (ends) {
+        server->workers--;
+        atomic_fetch_sub(&server->workers_idle, 1);
+        count_workers(server);
+        pthread_cond_signal(&server->workers_ended);
+    }
+    pthread_mutex_unlock(&server->workers_lock);
+    return ends;
+}
+
+static unsigned signals_of(uint32_t events)
+{
+    unsigned signals = 0;
+    if (events & EPOLLIN)
+        signals |= SIGNAL_READABLE;
+    if (events & EPOLLOUT)
+        signals |= SIGNAL_WRITABLE;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        signals |= SIGNAL_HANGUP;
+    return signals;
+}
+
+/* The session that the event gives to this worker, if any. */
+static struct session *session_for(struct session_server *server, const struct epoll_event *event,
+                                   unsigned *ret_signals)
+{
+    if (event->data.u64 != EVENT_READY) {
+        *ret_signals = signals_of(event->events);
+        return session_table_post(&server->table, event->data.u64, *ret_signals);
+    }
+    struct session *s = take_ready(server);
+    *ret_signals = 0;
+    return s;
+}
+
+static void work(struct session_server *server, struct session_worker *worker, struct session *s,
+                 unsigned signals)
+{
+    /* A failure is no disaster: the others go on. */
+    if (atomic_fetch_sub(&server->workers_idle, 1) == 1)
+        (void)start_worker(server);
+    signals |= session_table_take(&server->table, s->id);
+    session_work(s, worker, signals);
+    atomic_fetch_add(&server->workers_idle, 1);
+}
+
+static void *worker_main(void *argument)
+{
+    struct session_server *server = argument;
+    struct session_worker worker;
+    buf_init(&worker.in, SESSION_INPUT_MAX);
+    buf_init(&worker.out, SESSION_OUT_MAX);
+    for (;;) {
+        struct epoll_event event;
+        int n = epoll_wait(server->epoll_fd, &event, 1, IDLE_MS);
+        BUG_ON(n < 0 && errno != EINTR);
+        bool stops = n == 1 && event.data.u64 == EVENT_STOP;
+        if ((n == 0 || stops) && may_end(server, stops))
+            break;
+        if (n != 1 || stops)
+            continue;
+        unsigned signals;
+        struct session *s = session_for(server, &event, &signals);
+        if (s)
+            work(server, &worker, s, signals);
+    }
+    buf_release_secret(&worker.in);
+    buf_release(&worker.out);
+    return NULL;
+}
+
+/* ---- Start and stop */
+
+static bool watch(struct session_server *server, int fd, uint32_t events, uint64_t meaning,
+                  struct err *err)
+{
+    struct epoll_event event = {.events = events, .data.u64 = meaning};
+    if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        return err_set_errno(err, errno, "epoll");
+    return true;
+}
+
+bool session_workers_start(struct session_server *server, struct err *err)
+{
+    TRY(watch(server, server->ready_fd, EPOLLIN | EPOLLET, EVENT_READY, err));
+    TRY(watch(server, server->stop_fd, EPOLLIN, EVENT_STOP, err));
+    int failure = start_worker(server);
+    return failure == 0 || err_set_errno(err, failure, "start a worker thread");
+}
+
+void session_workers_stop(struct session_server *server)
+{
+    signal_fd(server->stop_fd);
+    pthread_mutex_lock(&server->workers_lock);
+    while (server->workers > 0)
+        pthread_cond_wait(&server->workers_ended, &server->workers_lock);
+    pthread_mutex_unlock(&server->workers_lock);
+}
