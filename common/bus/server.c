@@ -106,7 +106,8 @@ static struct str serve_call(struct rpc_server *s, struct arena *arena, struct s
     if (!ok)
         rpc_fail(&call, &err);
     if (s->door.finished)
-        s->door.finished(s->door.user, &call, reply.err.kind == ERR_NONE ? NULL : &reply.err,
+        s->door.finished(s->door.finished_user, &call,
+                         reply.err.kind == ERR_NONE ? NULL : &reply.err,
                          clock_monotonic_us() - started_us);
     return reply.bytes;
 }
