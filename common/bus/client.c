@@ -130,7 +130,7 @@ static nng_duration wait_for(int64_t deadline_ms)
 static bool send_request(struct rpc_client *c, struct channel *channel, int64_t deadline_ms,
                          struct str bytes, struct err *err)
 {
-    nng_msg *message;
+    nng_msg *message = NULL;
     if (nng_msg_alloc(&message, bytes.len) != 0)
         BUG("out of memory: %zu bytes", bytes.len);
     memcpy(nng_msg_body(message), bytes.ptr, bytes.len);
@@ -196,7 +196,7 @@ bool rpc_call(struct rpc_client *client, const struct rpc_context *context, cons
         arena);
     if (str_is_null(bytes) || arena->exhausted)
         return err_set(err, ERR_LIMIT, "%s: request is too large", method);
-    nng_msg *message;
+    nng_msg *message = NULL;
     if (!exchange(client, context->deadline_ms, bytes, &message, err))
         return err_wrap(err, "%s", method);
     struct str payload, reply = str_make(nng_msg_body(message), nng_msg_len(message));
