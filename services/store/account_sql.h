@@ -1,0 +1,100 @@
+#ifndef SERVICES_STORE_ACCOUNT_SQL_H
+#define SERVICES_STORE_ACCOUNT_SQL_H
+
+#include "common/db/db.h"
+
+/*
+ * All SQL on accounts/<id>/index.db. The tables, and why each index is there, are explained in
+ * account_sql.c.
+ */
+
+extern const struct db_schema account_schema;
+
+enum account_statement {
+    /* account */
+    ACCOUNT_READ,
+    ACCOUNT_ADD,
+    ACCOUNT_SET_UNCLEAN,
+    ACCOUNT_RAISE_MODSEQ,
+    ACCOUNT_RAISE_MESSAGE_ID,
+    ACCOUNT_TAKE_UIDVALIDITY,
+    ACCOUNT_HIGHEST,
+
+    /* mailbox */
+    MAILBOX_BY_ID,
+    MAILBOX_BY_NAME,
+    MAILBOX_LIST,
+    MAILBOX_BELOW,
+    MAILBOX_HAS_CHILDREN,
+    MAILBOX_ADD,
+    MAILBOX_REMOVE,
+    MAILBOX_RENAME,
+    MAILBOX_SAVE,
+    MAILBOX_CLEAR_SPECIAL_USE,
+    MAILBOX_SET_SPECIAL_USE,
+    MAILBOX_SET_PARENT,
+    FORMER_NAME_ADD,
+    FORMER_NAME_FIND,
+
+    /* subscription */
+    SUBSCRIPTION_ADD,
+    SUBSCRIPTION_REMOVE,
+    SUBSCRIPTION_LIST,
+
+    /* entry, vanished */
+    ENTRY_ADD,
+    ENTRY_GET,
+    ENTRY_FROM,
+    ENTRY_ALL,
+    ENTRY_CHANGED,
+    ENTRY_COUNT_CHANGED,
+    ENTRY_DELETED_BELOW,
+    ENTRY_SET_FLAGS,
+    ENTRY_REMOVE,
+    ENTRY_REMOVE_ALL,
+    VANISHED_ADD,
+    VANISHED_SINCE,
+    VANISHED_COUNT_SINCE,
+    VANISHED_REMOVE_ALL,
+
+    /* message */
+    MESSAGE_ADD,
+    MESSAGE_COPY,
+    MESSAGE_THREAD,
+    MESSAGE_MOVE,
+    MESSAGE_CONTENT,
+    MESSAGE_EXISTS,
+    MESSAGE_REMOVE,
+    MESSAGE_THREAD_BY_ID,
+    MESSAGE_THREAD_BY_SUBJECT,
+
+    /* recipient */
+    RECIPIENT_ADD,
+    RECIPIENT_COPY,
+    RECIPIENT_REMOVE,
+
+    /* erase */
+    ERASE_ADD,
+    ERASE_DUE,
+    ERASE_NEXT,
+    ERASE_REMOVE,
+    ERASE_SIZE,
+
+    /* done */
+    DONE_FIND,
+    DONE_ADD,
+    DONE_PURGE,
+
+    /* verify */
+    VERIFY_ENTRIES,
+    VERIFY_COUNTS,
+    VERIFY_MAILBOXES,
+    VERIFY_PARENTS,
+    VERIFY_VANISHED,
+    VERIFY_MESSAGES,
+    VERIFY_THREAD,
+
+    ACCOUNT_STATEMENT_COUNT
+};
+
+#endif

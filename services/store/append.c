@@ -1,0 +1,87 @@
+#include "services/store/append.h"
+
+#include "services/store/deliver.h"
+#include "services/store/expunge.h"
+#include "services/store/mailbox_name.h"
+
+/* Takes out the replaced message; `to` may be its mailbox. */
+static bool replace(struct change *c, const struct append *op, struct mailbox *to, struct err *err)
+{
+    struct mailbox other, *view = to;
+    struct entry old;
+    bool found;
+    if (op->view_mailbox_id != to->id) {
+        TRY(mailbox_by_id(c->db, op->view_mailbox_id, c->arena, &other, err));
+        view = &other;
+    }
+    TRY(entry_get(c->db, view->id, op->replace_uid, c->arena, &old, &found, err));
+    if (!found)
+        return err_set(err, ERR_NOT_FOUND, "the message to replace is gone");
+    TRY(expunge_entry(c, view, &old, err));
+    return view == to || mailbox_save(c, view, err);
+}
+
+static bool run(struct change *c, void *ctx, struct err *err)
+{
+    struct append *op = ctx;
+    struct mailbox m;
+    struct entry e;
+    TRY(mailbox_by_name(c->db, op->mailbox, c->arena, &m, err));
+    op->uids = uids_new(c->arena, op->count);
+    if (!op->uids.items)
+        return err_set(err, ERR_LIMIT, "too many messages for one call");
+    for (size_t i = 0; i < op->count; i++) {
+        TRY(message_add(c, &m, &op->items[i].message, op->quota_bytes, &e, err));
+        op->uids.items[op->uids.len++] = e.uid;
+    }
+    if (op->replace_uid != 0)
+        TRY(replace(c, op, &m, err));
+    TRY(mailbox_save(c, &m, err));
+    op->uidvalidity = m.uidvalidity;
+    op->modseq = m.modseq;
+    return true;
+}
+
+static void save(const void *ctx, struct buf *out)
+{
+    const struct append *op = ctx;
+    wire_put_u32(out, op->uidvalidity);
+    wire_put_u64(out, op->modseq);
+    uids_save(out, op->uids);
+}
+
+static void load(void *ctx, struct wire *w, struct arena *arena)
+{
+    struct append *op = ctx;
+    op->uidvalidity = wire_take_u32(w, "uidvalidity");
+    op->modseq = wire_take_u64(w, "modseq");
+    op->uids = uids_load(w, arena);
+}
+
+static bool link_files(struct account *account, struct append *op, uint64_t first_id,
+                       struct err *err)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        struct append_item *item = &op->items[i];
+        item->message.id = first_id + i;
+        TRY(deliver_link_file(account, item->spool_name, item->message.file_size, item->message.id,
+                              err));
+    }
+    return true;
+}
+
+bool append(struct account *account, struct str key, struct append *op, struct arena *arena,
+            struct err *err)
+{
+    static const struct change_type type = {.kind = 'a', .run = run, .save = save, .load = load};
+    struct change_request request = {
+        .type = &type, .op = op, .arena = arena, .key = key, .file_count = op->count};
+    TRY(mailbox_name_check(op->mailbox, arena, &op->mailbox, err));
+    if (op->count == 0 || op->count > APPEND_ITEMS_MAX)
+        return err_set(err, ERR_SYNTAX, "%zu messages in one call", op->count);
+    TRY(account_take_ids(account, op->count, &request.first_file, err));
+    if (link_files(account, op, request.first_file, err))
+        return account_change(account, &request, err);
+    account_drop_ids(account, request.first_file, op->count);
+    return false;
+}

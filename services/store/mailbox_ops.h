@@ -1,0 +1,35 @@
+#ifndef SERVICES_STORE_MAILBOX_OPS_H
+#define SERVICES_STORE_MAILBOX_OPS_H
+
+#include "services/store/mailbox.h"
+
+/*
+ * CREATE, DELETE, RENAME and SUBSCRIBE (spec 20 1.3, 2.10 to 2.13). Names in any form: each
+ * operation checks them. Errors: ERR_SYNTAX bad name, ERR_STATE not with Inbox, ERR_CONFLICT exists
+ * or has children, ERR_NOT_FOUND.
+ */
+
+struct mailbox_op {
+    /* Arguments. */
+    struct str name;
+    struct str to;          /* of rename */
+    struct str special_use; /* of create: for the leaf, "\Sent"; empty for none */
+    bool subscribe;         /* of subscribe; false: unsubscribe */
+    /* Result. */
+    struct created created;
+    uint64_t modseq; /* of the account */
+};
+
+/* Makes missing parents too, and subscribes to all that is made. */
+bool mailbox_create(struct account *account, struct str key, struct mailbox_op *op,
+                    struct arena *arena, struct err *err) MUST_USE;
+/* Expunges its messages. The subscription stays. */
+bool mailbox_delete(struct account *account, struct str key, struct mailbox_op *op,
+                    struct arena *arena, struct err *err) MUST_USE;
+/* Its children come along; subscriptions stay. Of Inbox the messages move (RFC 9051 6.3.6). */
+bool mailbox_rename(struct account *account, struct str key, struct mailbox_op *op,
+                    struct arena *arena, struct err *err) MUST_USE;
+bool mailbox_subscribe(struct account *account, struct mailbox_op *op, struct arena *arena,
+                       struct err *err) MUST_USE;
+
+#endif
