@@ -1,0 +1,348 @@
+#!/usr/bin/python3
+"""Kills services at random moments under load, and proves that nothing acknowledged was lost.
+
+Senders deliver over SMTP, readers move and flag over IMAP, and in each round one service, or all of
+them at once, dies by SIGKILL; the launcher starts it again. At the end, when all is quiet:
+
+- every message whose end of data was answered with 250 is in its account exactly once;
+- a message that was not acknowledged is there at most once, and nothing else is there;
+- the counts that STATUS gives are those of the messages there;
+- `mailrail verifydata` finds nothing.
+
+    tests/stack/chaos.py --rounds 2000          (starts a system of its own, about an hour)
+
+The short form, tests/stack/test_chaos.py, runs the same with few rounds.
+"""
+import argparse
+import collections
+import dataclasses
+import os
+import random
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+
+SERVICES = ("store", "smtp-in", "imap", "submission", "queue-deliverer", "dns-resolver")
+MAILBOXES = ("INBOX", "Archive", "Trash")
+FLAGS = (r"\Seen", r"\Flagged", r"\Answered", "$Forwarded", "chaos")
+
+
+class Line:
+    """A line-based client that gives up after a time; one class for SMTP and IMAP."""
+
+    def __init__(self, port, timeout=20):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.file = self.socket.makefile("rb")
+
+    def read(self):
+        line = self.file.readline()
+        if not line.endswith(b"\n"):
+            raise ConnectionError("closed")
+        return line.rstrip(b"\r\n")
+
+    def write(self, data):
+        self.socket.sendall(data)
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Smtp(Line):
+    def __init__(self, port):
+        super().__init__(port)
+        self.expect(220)
+        self.command("EHLO chaos.example", 250)
+
+    def reply(self):
+        while True:
+            line = self.read()
+            if line[3:4] != b"-":
+                return int(line[:3])
+
+    def expect(self, code):
+        got = self.reply()
+        if got != code:
+            raise ConnectionError(f"{got} instead of {code}")
+
+    def command(self, text, code):
+        self.write(text.encode() + b"\r\n")
+        self.expect(code)
+
+    def send(self, sender, recipient, message):
+        """True when it was acknowledged. Raises before the end of data when nothing was."""
+        self.command(f"MAIL FROM:<{sender}>", 250)
+        self.command(f"RCPT TO:<{recipient}>", 250)
+        self.command("DATA", 354)
+        self.write(message + b"\r\n.\r\n")
+        return self.reply() == 250
+
+
+class Imap(Line):
+    def __init__(self, port, user, password):
+        super().__init__(port)
+        self.tags = 0
+        self.read()
+        self.command(f'LOGIN "{user}" "{password}"')
+
+    def command(self, text):
+        """The untagged lines; ConnectionError unless the answer is OK."""
+        self.tags += 1
+        tag = b"c%d " % self.tags
+        self.write(tag + text.encode() + b"\r\n")
+        lines = []
+        while True:
+            line = self.read()
+            while True:  # a literal belongs to its line
+                literal = re.search(rb"\{(\d+)\}$", line)
+                if not literal:
+                    break
+                line += b"\r\n" + self.file.read(int(literal[1])) + self.read()
+            if line.startswith(tag):
+                if not line.startswith(tag + b"OK"):
+                    raise ConnectionError(line.decode(errors="replace"))
+                return lines
+            lines.append(line)
+
+
+@dataclasses.dataclass
+class System:
+    """What chaos needs to know of a running system."""
+
+    launcher: int  # process id
+    smtp: int
+    imap: int
+    users: list  # addresses that log in and receive
+    password: str
+
+
+class Ledger:
+    """What was promised: message ids by account, acknowledged or only attempted."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.attempted = collections.defaultdict(set)
+        self.acknowledged = collections.defaultdict(set)
+
+    def attempt(self, user, ident):
+        with self.lock:
+            self.attempted[user].add(ident)
+
+    def acknowledge(self, user, ident):
+        with self.lock:
+            self.acknowledged[user].add(ident)
+
+    def total(self):
+        with self.lock:
+            return sum(len(s) for s in self.acknowledged.values())
+
+
+class Load:
+    def __init__(self, system, senders, readers, seed):
+        self.system = system
+        self.ledger = Ledger()
+        self.stop = threading.Event()
+        self.actions = 0
+        self.seed = seed
+        self.failure = None
+        targets = [(self.sender, i) for i in range(senders)] + [(self.reader, i) for i in range(readers)]
+        self.threads = [threading.Thread(target=self.guard, args=t, daemon=True) for t in targets]
+
+    def start(self):
+        for thread in self.threads:
+            thread.start()
+
+    def finish(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(120)
+        if self.failure:
+            raise self.failure
+
+    def guard(self, run, number):
+        try:
+            run(number)
+        except Exception as failure:  # a fault of this program, or an answer that must not be
+            self.failure = failure
+            self.stop.set()
+
+    def sender(self, number):
+        chance = random.Random(f"{self.seed} sender {number}")
+        serial, smtp = 0, None
+        while not self.stop.is_set():
+            serial += 1
+            ident = f"{number}.{serial}@chaos.example"
+            user = chance.choice(self.system.users)
+            message = (f"From: sender{number}@chaos.example\r\nTo: {user}\r\nSubject: chaos {serial}\r\n"
+                       f"Message-ID: <{ident}>\r\nDate: Fri, 2 Jan 2026 03:04:05 +0000\r\n\r\n"
+                       + "x" * chance.randrange(10, 9000)).encode()
+            try:
+                smtp = smtp or Smtp(self.system.smtp)
+                self.ledger.attempt(user, ident)
+                if smtp.send(f"sender{number}@chaos.example", user, message):
+                    self.ledger.acknowledge(user, ident)
+                else:
+                    smtp.command("RSET", 250)
+            except (OSError, ConnectionError, ValueError):
+                if smtp:
+                    smtp.close()
+                smtp = None
+                time.sleep(0.02)
+
+    def reader(self, number):
+        chance = random.Random(f"{self.seed} reader {number}")
+        imap = None
+        user = self.system.users[number % len(self.system.users)]
+        while not self.stop.is_set():
+            try:
+                imap = imap or Imap(self.system.imap, user, self.system.password)
+                self.read_once(imap, chance)
+                self.actions += 1
+            except (OSError, ConnectionError, ValueError):
+                if imap:
+                    imap.close()
+                imap = None
+                time.sleep(0.02)
+
+    def read_once(self, imap, chance):
+        box = chance.choice(MAILBOXES)
+        imap.command(f"SELECT {box}")
+        uids = [int(u) for line in imap.command("UID SEARCH ALL") for u in re.findall(rb"\d+", line)
+                if line.startswith((b"* SEARCH", b"* ESEARCH"))]
+        if not uids:
+            return
+        some = ",".join(str(u) for u in chance.sample(uids, min(len(uids), 5)))
+        imap.command(f"UID STORE {some} {chance.choice('+-')}FLAGS ({chance.choice(FLAGS)})")
+        target = chance.choice([b for b in MAILBOXES if b != box])
+        imap.command(f"UID MOVE {some} {target}")
+
+
+def children_of(launcher):
+    """Process ids by service name."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat") as stat, open(f"/proc/{entry}/cmdline") as cmdline:
+                if int(stat.read().rpartition(")")[2].split()[1]) != launcher:
+                    continue
+                name = os.path.basename(cmdline.read().split("\0")[0]).removeprefix("mailrail-")
+        except (OSError, IndexError):
+            continue
+        if name in SERVICES:
+            found[name] = int(entry)
+    return found
+
+
+def kill_round(system, chance, number):
+    children = children_of(system.launcher)
+    everybody = number % 10 == 9
+    names = list(children) if everybody else [SERVICES[number % len(SERVICES)]]
+    for name in names:
+        if name in children:
+            try:
+                os.kill(children[name], signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    return "all" if everybody else names[0]
+
+
+def wait_until_answering(system, seconds=60):
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            Smtp(system.smtp).close()
+            imap = Imap(system.imap, system.users[0], system.password)
+            imap.command("NOOP")
+            imap.close()
+            return
+        except (OSError, ConnectionError, ValueError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
+def messages_of(imap, box):
+    """UIDs and message ids of a mailbox, after checking its counts against its messages."""
+    status = b" ".join(imap.command(f"STATUS {box} (MESSAGES UNSEEN UIDNEXT)"))
+    counts = {k: int(v) for k, v in re.findall(rb"(MESSAGES|UNSEEN|UIDNEXT) (\d+)", status)}
+    imap.command(f"SELECT {box}")
+    lines = imap.command("FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])") if counts[b"MESSAGES"] else []
+    found, unseen, uids = [], 0, []
+    for line in lines:
+        ident = re.search(rb"Message-ID: <([^>]+)>", line)
+        uid = re.search(rb"UID (\d+)", line)
+        if ident and uid:
+            found.append(ident[1].decode())
+            uids.append(int(uid[1]))
+            unseen += b"\\Seen" not in line
+    assert len(found) == counts[b"MESSAGES"], f"{box}: {len(found)} messages, STATUS says {counts}"
+    assert unseen == counts[b"UNSEEN"], f"{box}: {unseen} unseen, STATUS says {counts}"
+    assert uids == sorted(set(uids)), f"{box}: UIDs not ascending"
+    assert not uids or uids[-1] < counts[b"UIDNEXT"], f"{box}: UIDNEXT {counts}"
+    return found
+
+
+def check(system, ledger):
+    """Raises AssertionError with what is wrong; returns how many messages are there."""
+    total = 0
+    for user in system.users:
+        imap = Imap(system.imap, user, system.password)
+        there = collections.Counter(i for box in MAILBOXES for i in messages_of(imap, box))
+        imap.close()
+        total += sum(there.values())
+        doubled = [i for i, n in there.items() if n > 1]
+        lost = ledger.acknowledged[user] - set(there)
+        unknown = set(there) - ledger.attempted[user]
+        assert not lost, f"{user}: {len(lost)} acknowledged messages are lost, such as {sorted(lost)[:3]}"
+        assert not doubled, f"{user}: {len(doubled)} messages are there twice, such as {doubled[:3]}"
+        assert not unknown, f"{user}: messages that nobody sent: {sorted(unknown)[:3]}"
+    return total
+
+
+def run(system, rounds, senders=20, readers=5, seed=1, progress=print):
+    """The whole program; raises when a promise was broken."""
+    chance = random.Random(seed)
+    load = Load(system, senders, readers, seed)
+    killed = collections.Counter()
+    load.start()
+    began = time.monotonic()
+    for number in range(rounds):
+        time.sleep(chance.uniform(0.05, 1.0))
+        killed[kill_round(system, chance, number)] += 1
+        if load.stop.is_set():
+            break
+        if (number + 1) % 100 == 0:
+            progress(f"round {number + 1}: {load.ledger.total()} acknowledged, {load.actions} reader rounds, "
+                     f"{time.monotonic() - began:.0f} s")
+    wait_until_answering(system)
+    time.sleep(1)  # some load on a system that has recovered
+    load.finish()
+    wait_until_answering(system)
+    total = check(system, load.ledger)
+    progress(f"{rounds} rounds, killed {dict(killed)}: {load.ledger.total()} acknowledged, {total} there, "
+             f"{load.actions} reader rounds")
+    assert load.ledger.total() > rounds and load.actions > 0, "there was hardly any load"
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rounds", type=int, default=2000)
+    arguments.add_argument("--seed", type=int, default=int(time.time()))
+    arguments.add_argument("--launcher", type=int, required=True, help="process id of a running `mailrail run`")
+    arguments.add_argument("--smtp", type=int, default=1025)
+    arguments.add_argument("--imap", type=int, default=1143)
+    arguments.add_argument("--user", action="append", required=True, help="address; may be given several times")
+    arguments.add_argument("--password", required=True)
+    a = arguments.parse_args()
+    print(f"seed {a.seed}", flush=True)
+    run(System(a.launcher, a.smtp, a.imap, a.user, a.password), a.rounds, seed=a.seed,
+        progress=lambda text: print(text, flush=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
