@@ -71,7 +71,7 @@ struct sasl_step {
     bool has_response;    /* false: the client sent no initial response, not even an empty one */
     const struct sasl_binding *bindings;
     size_t binding_count;
-    struct str nonce; /* SASL_NONCE_SIZE fresh unpredictable characters out of A-Z a-z 0-9 */
+    struct str nonce; /* SASL_NONCE_SIZE fresh unpredictable characters out of A-Z a-z 0-9 - _ */
     int64_t now_ms;   /* wall clock */
     struct str hostname;
     const struct sasl_users *users;

@@ -92,4 +92,25 @@ struct directory_account {
 bool directory_account(struct store *store, uint64_t account_id, struct arena *arena,
                        struct directory_account *ret, struct err *err) MUST_USE;
 
+/* Of what a client gives as user name. */
+struct directory_login {
+    bool is_found;
+    struct directory_account account; /* when it is found */
+    struct str address; /* canonical "local@domain"; also when nobody has it, as far as it goes */
+};
+
+/* Whose login is this (spec 20 1.19)? Any address of an account will do, catch-all and separators
+ * included; an account's name, or the postmaster that belongs to nobody, will not. An unknown login
+ * is a result, not a failure. */
+bool directory_find_login(struct store *store, struct str login, struct arena *arena,
+                          struct directory_login *ret, struct err *err) MUST_USE;
+
+/* As directory_account, for the one number that each call of a session asks for. */
+bool directory_credential_version(struct store *store, uint64_t account_id, uint64_t *ret_version,
+                                  struct err *err) MUST_USE;
+
+/* Removes the mail of accounts that have left the directory, as far as nobody uses it now: to be
+ * called at start and now and then. Failures are logged. */
+void directory_erase_removed(struct store *store);
+
 #endif

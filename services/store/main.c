@@ -1,8 +1,10 @@
+#include "services/store/auth_door.h"
+#include "services/store/directory_door.h"
 #include "services/store/store.h"
 
 /* The doors, in the order in which they open. */
 typedef bool door_open(struct store *store, struct service *service, struct err *err);
-static door_open *const doors[] = {NULL};
+static door_open *const doors[] = {auth_door_open, directory_door_open, NULL};
 
 static bool start(struct service *service, struct err *err)
 {

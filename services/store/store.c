@@ -3,6 +3,7 @@
 #include "common/base/bug.h"
 #include "common/sys/file.h"
 #include "services/store/accounts.h"
+#include "services/store/auth.h"
 #include "services/store/directory.h"
 #include "services/store/queue.h"
 
@@ -25,6 +26,13 @@ const struct option store_options[] = {
                   "deliveries that are worked on at a time"),
     OPTION_NUMBER(store_config, mailboxes_workers, "16", 1, 256, NULL,
                   "calls on mailboxes that are worked on at a time"),
+    OPTION_STRING(store_config, postmaster, "",
+                  "account that gets mail to postmaster where nobody else does, empty for the "
+                  "oldest account"),
+    OPTION_NUMBER(store_config, auth_workers, "8", 1, 256, NULL,
+                  "login steps that are worked on at a time"),
+    OPTION_NUMBER(store_config, password_checks, "2", 1, 64, NULL,
+                  "passwords that are hashed at a time, each with 16 MiB of memory"),
 };
 const size_t store_option_count = ARRAY_LEN(store_options);
 
@@ -67,7 +75,7 @@ bool store_open(struct store *store, const struct settings *settings,
     if (!str_copy_cstr(settings->data, data, sizeof(data) - 128))
         return err_set(err, ERR_LIMIT, "data: the path is too long");
     if (directory_make(data, 0770, err) && load_key(store, err) && directory_open(store, err) &&
-        accounts_open(store, err) && queue_open(store, err))
+        auth_open(store, err) && accounts_open(store, err) && queue_open(store, err))
         return true;
     store_close(store);
     return false;
@@ -79,6 +87,7 @@ void store_close(struct store *store)
         rpc_server_free(store->doors[i], (int64_t)store->settings->drain_ms);
     queue_close(store->queue);
     accounts_close(store->accounts);
+    auth_close(store->auth);
     directory_close(store->directory);
     explicit_bzero(store, sizeof(*store));
 }

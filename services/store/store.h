@@ -10,6 +10,7 @@
  * The process as its parts see it: one struct handed to every door.
  *
  *   directory   domains, accounts, addresses, credentials: directory.db   (directory.h)
+ *   auth        logins in progress, and passwords checked lately          (auth.h)
  *   accounts    mailboxes and messages: accounts/<id>/index.db            (accounts.h)
  *   queue       mail on its way to others: queue.db                       (queue.h)
  *
@@ -24,6 +25,9 @@ struct store_config {
     uint64_t erase_after_s;     /* grace time of expunged messages */
     uint64_t delivery_workers;  /* threads of the delivery door */
     uint64_t mailboxes_workers; /* threads of the mailboxes door */
+    struct str postmaster;      /* account name; empty: the oldest account */
+    uint64_t auth_workers;      /* threads of the auth door */
+    uint64_t password_checks;   /* passwords that are hashed at a time, 16 MiB each */
 };
 
 extern const struct option store_options[];
@@ -42,6 +46,7 @@ struct store {
      * outlive a restart. */
     unsigned char sealing_key[STORE_SEALING_KEY_SIZE];
     struct directory *directory;
+    struct auth *auth;
     struct accounts *accounts;
     struct queue *queue;
     /* Private. */

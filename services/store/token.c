@@ -1,0 +1,78 @@
+#include "services/store/token.h"
+
+#include "common/auth/hmac.h"
+#include "common/base/clock.h"
+#include "common/text/wire.h"
+#include "services/store/directory.h"
+
+#define TOKEN_FORMAT 1
+#define TOKEN_SIZE_MAX 512
+
+/* The store's key is used for several things; each has a key of its own made from it. */
+static struct digest token_mac(const struct store *store, struct str bytes)
+{
+    struct str key = str_make(store->sealing_key, sizeof(store->sealing_key));
+    struct digest token_key = hmac(DIGEST_SHA256, key, STR("session token"));
+    return hmac(DIGEST_SHA256, digest_str(&token_key), bytes);
+}
+
+struct str token_seal(const struct store *store, const struct token_session *session,
+                      struct arena *arena)
+{
+    struct buf b;
+    buf_init(&b, TOKEN_SIZE_MAX);
+    wire_put_u8(&b, TOKEN_FORMAT);
+    wire_put_u64(&b, session->account_id);
+    wire_put_u64(&b, session->credential_version);
+    wire_put_u32(&b, session->rights);
+    wire_put_u64(&b, (uint64_t)session->expires_ms);
+    wire_put_str16(&b, str_from_cstr(session->login));
+    struct digest mac = token_mac(store, buf_str(&b));
+    buf_append(&b, digest_str(&mac));
+    struct str token = b.overflow ? STR_NULL : arena_copy(arena, buf_str(&b));
+    buf_release(&b);
+    return token;
+}
+
+static bool denied(struct err *err, const char *why)
+{
+    err_set(err, ERR_DENIED, "session token: %s", why);
+    return err_reply(err, "the session has ended, log in again");
+}
+
+static bool open_token(const struct store *store, struct str token, struct token_session *ret)
+{
+    if (token.len < SHA256_SIZE || token.len > TOKEN_SIZE_MAX)
+        return false;
+    struct str body = str_slice(token, 0, token.len - SHA256_SIZE);
+    struct digest mac = token_mac(store, body);
+    if (!str_eq_secret(str_skip(token, body.len), digest_str(&mac)))
+        return false;
+    struct wire w = wire_init(body);
+    if (wire_take_u8(&w, "format") != TOKEN_FORMAT)
+        wire_fail(&w, "format");
+    ret->account_id = wire_take_u64(&w, "account");
+    ret->credential_version = wire_take_u64(&w, "credential version");
+    ret->rights = wire_take_u32(&w, "rights");
+    ret->expires_ms = (int64_t)wire_take_u64(&w, "expiry");
+    struct str login = wire_take_str16(&w, "login");
+    struct err ignored;
+    return wire_finish(&w, &ignored) && str_copy_cstr(login, ret->login, sizeof(ret->login));
+}
+
+bool token_check(struct store *store, struct str token, unsigned rights, struct token_session *ret,
+                 struct err *err)
+{
+    if (!open_token(store, token, ret))
+        return denied(err, "not one of ours");
+    if (ret->expires_ms <= clock_wall_ms())
+        return denied(err, "expired");
+    if ((ret->rights & rights) != rights)
+        return denied(err, "not for this door");
+    uint64_t version;
+    if (!directory_credential_version(store, ret->account_id, &version, err))
+        return err->kind == ERR_NOT_FOUND ? denied(err, "the account is gone") : false;
+    if (version != ret->credential_version)
+        return denied(err, "the password has changed");
+    return true;
+}
