@@ -333,6 +333,7 @@ static int serve(struct process *p)
 static int act(struct process *p, const struct arguments *arguments)
 {
     struct err err;
+    p->service.config_path = arguments->config_path;
     switch (arguments->action) {
     case SERVICE_VERSION:
         printf("%s\n", MAILRAIL_PRODUCT);

@@ -34,6 +34,7 @@ struct service {
     struct log_ctx log;
     struct metrics *metrics;
     const struct settings *settings;
+    const char *config_path; /* NULL: there is no file */
     void *config;       /* the service's own options, filled */
     void *state;        /* for the service's use */
     struct arena arena; /* lives as long as the process */

@@ -1,10 +1,15 @@
 #include "common/service/signals.h"
 
+#include "common/base/clock.h"
+
 #include <signal.h>
 #include <unistd.h>
 
 /* Ends the waiting thread; sent by signals_stop alone. */
 #define SIGNAL_STOP SIGUSR1
+/* The kernel tells of the launcher's death once for each of its threads, in one instant: what comes
+ * so soon is no second request. */
+#define SAME_REQUEST_MS 200
 
 static void fill_set(sigset_t *set)
 {
@@ -28,7 +33,7 @@ static void *wait_for_signals(void *arg)
     struct signals *signals = arg;
     sigset_t set;
     fill_set(&set);
-    bool terminating = false;
+    int64_t terminated_ms = 0; /* 0: not yet */
     for (;;) {
         int received;
         if (sigwait(&set, &received) != 0)
@@ -39,10 +44,13 @@ static void *wait_for_signals(void *arg)
             signals->handlers.reload(signals->handlers.user);
             continue;
         }
-        if (terminating)
+        int64_t now = clock_monotonic_ms();
+        if (terminated_ms == 0) {
+            terminated_ms = now;
+            signals->handlers.terminate(signals->handlers.user);
+        } else if (now - terminated_ms > SAME_REQUEST_MS) {
             _exit(1);
-        terminating = true;
-        signals->handlers.terminate(signals->handlers.user);
+        }
     }
 }
 

@@ -17,7 +17,8 @@
  *     stream_read_line(s, 1000, deadline, &line, err);      // flushes first
  *     stream_close(s);
  *
- * After a failure the stream can only be closed. Not thread-safe.
+ * After a failure the stream can only be closed. Not thread-safe. Needs SIGPIPE to be ignored when
+ * TLS is used.
  */
 
 struct stream;
@@ -30,10 +31,11 @@ struct stream_target {
 
 bool stream_connect(const struct stream_target *target, int64_t deadline_ms,
                     struct stream **ret_stream, struct err *err) MUST_USE;
-/* Sends what is pending if that needs no waiting, says goodbye in TLS, frees. NULL is fine. */
+/* Says goodbye in TLS, closes, frees; what was written and not flushed is lost. NULL is fine. */
 void stream_close(struct stream *s);
 
-/* Collects; waits only while more than 256 KiB are pending. */
+/* Collects; what has gathered leaves when it is more than 64 KiB, and only then there is waiting.
+ */
 bool stream_write(struct stream *s, struct str bytes, int64_t deadline_ms,
                   struct err *err) MUST_USE;
 bool stream_flush(struct stream *s, int64_t deadline_ms, struct err *err) MUST_USE;
@@ -64,7 +66,7 @@ struct stream_tls {
 bool stream_starttls(struct stream *s, const struct stream_tls *tls, int64_t deadline_ms,
                      struct err *err) MUST_USE;
 bool stream_is_tls(const struct stream *s);
-/* True when the peer's certificate is trusted and names the host, also when `verify` was false. */
+/* True when the peer's certificate is trusted and names the host, also when `verify` is false. */
 bool stream_is_verified(const struct stream *s);
 /* Why not, "self-signed certificate"; "" when verified or without TLS. */
 const char *stream_verify_error(const struct stream *s);

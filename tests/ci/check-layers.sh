@@ -19,6 +19,7 @@ check db sys text base
 check bus sys text base
 check http sys text base
 check service bus http db sys text base
+check smtpd service smtp mail bus sys text base
 # nng stays in common/bus, SQLite in common/db and store, generated types where STYLE allows them.
 if grep -rn '#include <nng' common services | grep -v '^common/bus/'; then bad=1; fi
 if grep -rn '#include <sqlite3' common services | grep -v '^common/db/'; then bad=1; fi

@@ -1,0 +1,110 @@
+#include "common/smtpd/received_id.h"
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/base/bug.h"
+#include "common/service/layout.h"
+#include "common/sys/file.h"
+#include "common/text/base64.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include "common/base/openssl.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct received_id_key) == 24, "the key is the file");
+
+static bool key_read(const char *path, struct received_id_key *ret, struct err *err)
+{
+    struct arena arena;
+    arena_init(&arena, 4096);
+    struct str bytes;
+    bool ok = file_read(path, 64, &arena, &bytes, err);
+    if (ok && bytes.len != sizeof(*ret))
+        ok = err_set(err, ERR_CORRUPT, "%s: not %zu bytes", path, sizeof(*ret));
+    if (ok)
+        memcpy(ret, bytes.ptr, sizeof(*ret));
+    arena_wipe(&arena);
+    arena_release(&arena);
+    return ok;
+}
+
+/* A whole file under a name of its own, linked to its place: who comes second finds the first's. */
+static bool key_make(const char *path, struct str data, struct err *err)
+{
+    struct received_id_key key;
+    if (RAND_bytes((unsigned char *)&key, sizeof(key)) != 1)
+        return err_set(err, ERR_INTERNAL, "no random bytes for %s", path);
+    char temporary[LAYOUT_PATH_MAX];
+    snprintf(temporary, sizeof(temporary), "%.*s/.received-id.%ld", STR_ARG(data), (long)getpid());
+    TRY(file_replace(temporary, str_make(&key, sizeof(key)), 0640, err));
+    bool ok = file_link_or_copy(temporary, path, err) || err->kind == ERR_CONFLICT;
+    unlink(temporary);
+    return ok;
+}
+
+bool received_id_key_open(struct str data, struct received_id_key *ret, struct err *err)
+{
+    char path[LAYOUT_PATH_MAX];
+    snprintf(path, sizeof(path), "%.*s/received-id.key", STR_ARG(data));
+    if (key_read(path, ret, err))
+        return true;
+    if (err->kind != ERR_NOT_FOUND)
+        return false;
+    return key_make(path, data, err) && key_read(path, ret, err);
+}
+
+static void crypt_block(const struct received_id_key *key, int encrypt, const unsigned char in[16],
+                        unsigned char out[16])
+{
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    int len = 0;
+    if (!context ||
+        !EVP_CipherInit_ex(context, EVP_aes_128_ecb(), NULL, key->cipher, NULL, encrypt) ||
+        !EVP_CIPHER_CTX_set_padding(context, 0) || !EVP_CipherUpdate(context, out, &len, in, 16) ||
+        len != 16)
+        BUG("AES-128 of one block failed");
+    EVP_CIPHER_CTX_free(context);
+}
+
+void received_id_encode(const struct received_id_key *key, uint64_t cid,
+                        char ret_text[RECEIVED_ID_LEN + 1])
+{
+    unsigned char plain[16], block[16];
+    memcpy(plain, key->prefix, 8);
+    for (int i = 0; i < 8; i++)
+        plain[8 + i] = (unsigned char)(cid >> (8 * (7 - i)));
+    crypt_block(key, 1, plain, block);
+    struct buf text;
+    buf_init(&text, RECEIVED_ID_LEN);
+    base64_url_encode(&text, str_make(block, sizeof(block)));
+    memcpy(ret_text, text.ptr, RECEIVED_ID_LEN);
+    ret_text[RECEIVED_ID_LEN] = '\0';
+    buf_release(&text);
+}
+
+bool received_id_decode(const struct received_id_key *key, struct str text, uint64_t *ret_cid,
+                        struct err *err)
+{
+    unsigned char plain[16];
+    struct buf block;
+    buf_init(&block, sizeof(plain));
+    bool ok = text.len == RECEIVED_ID_LEN && base64_url_decode(&block, text, err) &&
+              block.len == sizeof(plain);
+    if (ok) {
+        crypt_block(key, 0, (const unsigned char *)block.ptr, plain);
+        ok = memcmp(plain, key->prefix, 8) == 0;
+    }
+    buf_release(&block);
+    if (!ok)
+        return err_set(err, ERR_SYNTAX, "not an id of this system");
+    *ret_cid = 0;
+    for (int i = 0; i < 8; i++)
+        *ret_cid = *ret_cid << 8 | plain[8 + i];
+    return true;
+}

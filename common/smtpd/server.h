@@ -1,0 +1,35 @@
+#ifndef COMMON_SMTPD_SERVER_H
+#define COMMON_SMTPD_SERVER_H
+
+#include "common/smtpd/admission.h"
+#include "common/smtpd/received_id.h"
+#include "common/smtpd/smtpd.h"
+
+/*
+ * What a server is inside; private to this directory.
+ */
+
+#define SMTPD_HOLD_MAX_S 5184000 /* FUTURERELEASE: 60 days */
+
+struct smtpd {
+    const struct smtpd_config *config;
+    const struct smtpd_policy *policy;
+    void *user;
+    struct service *service;
+    struct session_server *sessions;
+    struct tls_context *tls;
+    struct admission *admission; /* NULL: no limits */
+    struct received_id_key id_key;
+    struct metric_family *command_durations;
+    struct metric_family *messages;
+    struct metric_family *logins;
+    struct metric *message_bytes;
+    struct metric *connections;
+    struct metric *connections_refused;
+};
+
+void smtpd_count_command(struct smtpd *server, enum smtp_verb verb, const struct smtp_reply *reply,
+                         int64_t duration_us);
+void smtpd_count_message(struct smtpd *server, const struct smtp_reply *reply, uint64_t size);
+
+#endif

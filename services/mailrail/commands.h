@@ -1,0 +1,18 @@
+#ifndef SERVICES_MAILRAIL_COMMANDS_H
+#define SERVICES_MAILRAIL_COMMANDS_H
+
+#include "services/mailrail/command.h"
+
+/*
+ * The groups of commands, each in the file of its name, ended by a row without name.
+ */
+
+extern const struct command account_commands[];
+extern const struct command address_commands[];
+extern const struct command config_commands[];
+extern const struct command dns_commands[];
+extern const struct command domain_commands[];
+extern const struct command queue_commands[];
+extern const struct command system_commands[];
+
+#endif

@@ -1,0 +1,126 @@
+#include "common/base/bug.h"
+#include "common/base/clock.h"
+#include "common/mail/compose.h"
+#include "common/mail/header.h"
+#include "services/submission/policy.h"
+
+#include <sys/random.h>
+
+#define PREFIX_MAX 8192
+#define STRUCTURE_MAX (8u << 20) /* encoded */
+
+/* ---- What a message must have */
+
+static struct smtp_reply check_form(struct smtpd_session *s, struct str header)
+{
+    const struct smtpd_config *config = smtpd_config(s);
+    if (!s->tx.data.has_separator)
+        return SMTP_REPLY(554, 5, 6, 0, "no empty line between header and body");
+    if (!config->pedantic)
+        return SMTP_REPLY(250, 2, 0, 0, "fine");
+    if (s->tx.data.has_8bit && !s->tx.mail.body_8bit)
+        return SMTP_REPLY(500, 5, 6, 0, "8-bit text needs BODY=8BITMIME");
+    if (header_count(header, STR("Return-Path")) > 0)
+        return SMTP_REPLY(550, 5, 6, 0, "Return-Path is not for senders to write");
+    return SMTP_REPLY(250, 2, 0, 0, "fine");
+}
+
+/* Is SMTPUTF8 needed to carry this? What the client says may be too much or too little. */
+static bool needs_smtputf8(const struct smtpd_session *s, const struct structure *structure)
+{
+    if (structure->needs_smtputf8 || address_needs_smtputf8(s->tx.mail.from.address))
+        return true;
+    for (size_t i = 0; i < s->tx.recipients.len; i++)
+        if (address_needs_smtputf8(s->tx.recipients.items[i].path.address))
+            return true;
+    return false;
+}
+
+/* RFC 8689 3, 5: the header counts when all of its fields say "no", and REQUIRETLS was not given.
+ */
+static enum backend_tls_need tls_need(const struct smtpd_session *s, struct str header)
+{
+    struct header_walk walk = header_walk_init(header);
+    struct header_field field;
+    bool no = false;
+    if (s->tx.mail.requiretls)
+        return BACKEND_TLS_REQUIRED;
+    while (header_next(&walk, &field)) {
+        if (!str_eq_nocase(field.name, STR("TLS-Required")))
+            continue;
+        if (!str_eq_nocase(str_trim(field.raw_value), STR("no")))
+            return BACKEND_TLS_DEFAULT;
+        no = true;
+    }
+    return no ? BACKEND_TLS_NOT_REQUIRED : BACKEND_TLS_DEFAULT;
+}
+
+/* ---- What it gets from us: Received, Message-ID, Date, in this order (spec 10 B9) */
+
+static void add_message_id(struct smtpd_session *s, struct buf *out)
+{
+    unsigned char random[16];
+    if (getrandom(random, sizeof(random), 0) != sizeof(random))
+        BUG("no random bytes");
+    struct buf id;
+    buf_init(&id, 512);
+    compose_message_id(&id, random, smtpd_config(s)->hostname);
+    compose_ids_field(out, "Message-ID", buf_str(&id));
+    buf_release(&id);
+}
+
+static struct str added_headers(struct smtpd_session *s, struct str header)
+{
+    struct buf out;
+    buf_init(&out, PREFIX_MAX);
+    /* With several recipients all copies are the same: none is named. */
+    bool single = s->tx.recipients.len == 1;
+    smtpd_write_received(s, single ? &s->tx.recipients.items[0].path.address : NULL, &out);
+    if (header_count(header, STR("Message-ID")) == 0)
+        add_message_id(s, &out);
+    if (header_count(header, STR("Date")) == 0)
+        compose_date_field(&out, "Date", (struct date){.time_s = clock_wall_s()});
+    struct str prefix = out.overflow ? STR_NULL : arena_copy(&s->arena, buf_str(&out));
+    buf_release(&out);
+    return prefix;
+}
+
+static bool encode_structure(struct smtpd_session *s, const struct structure *structure,
+                             struct draft *draft, struct err *err)
+{
+    struct buf out;
+    buf_init(&out, STRUCTURE_MAX);
+    bool ok = structure_encode(structure, &s->arena, &out, err);
+    if (ok)
+        draft->structure = arena_copy(&s->arena, buf_str(&out));
+    buf_release(&out);
+    return ok;
+}
+
+struct smtp_reply submission_examine(struct smtpd_session *s, struct str message)
+{
+    struct str header = str_slice(message, 0, header_size(message));
+    struct smtp_reply reply = check_form(s, header);
+    if (!smtp_reply_is_positive(&reply))
+        return reply;
+    struct draft *draft = arena_new(&s->arena, struct draft);
+    BUG_ON(!draft); /* the arena holds 1000 recipients and much more */
+    const struct structure *of_user = structure_parse(message, &s->arena);
+    reply = submission_check_from(s, header, of_user);
+    if (!smtp_reply_is_positive(&reply))
+        return reply;
+    draft->smtputf8 = needs_smtputf8(s, of_user);
+    if (draft->smtputf8 && !s->tx.mail.smtputf8 && smtpd_config(s)->pedantic)
+        return SMTP_REPLY(550, 5, 6, 0, "this message needs SMTPUTF8");
+    s->tx.mail.smtputf8 = draft->smtputf8; /* Received says what is true */
+    draft->tls = tls_need(s, header);
+    draft->prefix = added_headers(s, header);
+    const struct structure *whole = structure_parse_prefixed(draft->prefix, message, &s->arena);
+    draft->message_id = whole->envelope->message_id;
+    draft->subject = whole->envelope->subject;
+    struct err err;
+    if (str_is_null(draft->prefix) || !encode_structure(s, whole, draft, &err))
+        return SMTP_REPLY(554, 5, 6, 0, "too much in this message");
+    s->tx.examined = draft;
+    return SMTP_REPLY(250, 2, 0, 0, "fine");
+}

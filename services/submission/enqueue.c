@@ -1,0 +1,56 @@
+#include "common/base/bug.h"
+#include "services/submission/policy.h"
+
+#include <sys/random.h>
+
+static const struct address *recipients_of(struct smtpd_session *s)
+{
+    struct address *all = arena_new_array(&s->arena, s->tx.recipients.len, struct address);
+    for (size_t i = 0; all && i < s->tx.recipients.len; i++)
+        all[i] = s->tx.recipients.items[i].path.address;
+    return all;
+}
+
+static struct backend_message message_of(struct smtpd_session *s)
+{
+    const struct draft *draft = s->tx.examined;
+    const struct identity *identity = s->identity;
+    struct backend_message message = {
+        .token = identity->token,
+        .spool_name = str_from_cstr(s->tx.spool.name),
+        .size = s->tx.spool.size,
+        .prefix = draft->prefix,
+        .mail_from = s->tx.mail.from.address,
+        .recipients = recipients_of(s),
+        .recipient_count = s->tx.recipients.len,
+        .has_8bit = s->tx.data.has_8bit,
+        .smtputf8 = draft->smtputf8,
+        .tls = draft->tls,
+        .message_id = draft->message_id,
+        .subject = draft->subject,
+        .hold_until_ms = s->tx.mail.hold_until_ms,
+        .future_release = s->tx.mail.future_release,
+        .structure = draft->structure,
+    };
+    if (getrandom(message.key, sizeof(message.key), 0) != sizeof(message.key))
+        BUG("no random bytes");
+    return message;
+}
+
+struct smtp_reply submission_enqueue(struct smtpd_session *s)
+{
+    struct submission *submission = smtpd_user(s);
+    struct backend_message message = message_of(s);
+    struct err err;
+    if (!message.recipients)
+        return SMTP_REPLY(452, 4, 5, 3, "too many recipients");
+    if (backend_enqueue(submission->backend, session_cid(s->conn), &message, &s->arena, &err))
+        return SMTP_REPLY(250, 2, 2, 0, "it is on its way");
+    if (err.kind != ERR_LIMIT)
+        return submission_failed(s, "cannot queue a message", &err);
+    /* Which limit, and who can raise it: the text is store's. */
+    struct smtp_reply reply = SMTP_REPLY(451, 4, 7, 1, "you have sent too much for today");
+    if (err.reply[0] != '\0')
+        reply.text = arena_copy(&s->arena, str_from_cstr(err.reply));
+    return reply;
+}

@@ -1,0 +1,20 @@
+#include "services/submission/policy.h"
+
+const struct smtpd_policy submission_policy = {
+    .auth = submission_auth,
+    .mail = submission_check_mail,
+    .recipient = submission_check_recipient,
+    .examine = submission_examine,
+    .accept = submission_enqueue,
+};
+
+struct smtp_reply submission_failed(struct smtpd_session *s, const char *what,
+                                    const struct err *err)
+{
+    struct smtp_reply reply = smtpd_failed(s, what, err);
+    if (err->kind == ERR_DENIED)
+        return SMTP_REPLY(421, 4, 7, 0, "your login has ended, log in again");
+    return smtp_reply_is_transient(&reply)
+               ? reply
+               : SMTP_REPLY(451, 4, 3, 0, "internal problem, try again later");
+}

@@ -1,0 +1,130 @@
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/bus/events.h"
+#include "proto/events.pb-c.h"
+
+#include <criterion/criterion.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static char url[96];
+static atomic_uint events, reconnections;
+static atomic_uint_fast64_t last;
+
+static void setup(void)
+{
+    snprintf(url, sizeof(url), "ipc:///tmp/events-test-%d.sock", (int)getpid());
+}
+
+static void teardown(void)
+{
+    unlink(url + strlen("ipc://"));
+}
+
+TestSuite(events, .init = setup, .fini = teardown);
+
+static void event(void *user, struct str topic, struct str payload)
+{
+    (void)user;
+    cr_assert(str_starts_with(topic, STR("account/1")));
+    Mailrail__AccountChanged *m =
+        mailrail__account_changed__unpack(NULL, payload.len, (const uint8_t *)payload.ptr);
+    cr_assert(m);
+    last = m->modseq;
+    mailrail__account_changed__free_unpacked(m, NULL);
+    events++;
+}
+
+static void reconnected(void *user)
+{
+    (void)user;
+    reconnections++;
+}
+
+static bool wait_until(atomic_uint *counter, unsigned value)
+{
+    for (int i = 0; i < 500 && *counter < value; i++)
+        usleep(10 * 1000);
+    return *counter >= value;
+}
+
+static void publish(struct event_publisher *p, const char *topic, uint64_t modseq)
+{
+    Mailrail__AccountChanged m = MAILRAIL__ACCOUNT_CHANGED__INIT;
+    m.modseq = modseq;
+    event_publish(p, topic, &m.base);
+}
+
+static const struct event_handler handler = {.event = event, .reconnected = reconnected};
+
+Test(events, only_subscribed_topics_arrive_in_order)
+{
+    struct err err;
+    struct event_publisher *p = event_publisher_new(url, 0, &err);
+    cr_assert(p, "%s", err.detail);
+    struct event_subscriber *s = event_subscriber_new(url, &handler, &err);
+    event_subscribe(s, "account/1/");
+    cr_assert(wait_until(&reconnections, 1));
+    publish(p, "account/2/", 1);
+    publish(p, "account/1/", 2);
+    publish(p, "account/17/", 3);
+    publish(p, "account/1/", 4);
+    cr_assert(wait_until(&events, 2));
+    cr_assert_eq(last, 4);
+    event_subscribe(s, "account/1/");
+    event_unsubscribe(s, "account/1/");
+    publish(p, "account/1/", 5);
+    cr_assert(wait_until(&events, 3));
+    event_unsubscribe(s, "account/1/");
+    publish(p, "account/1/", 6);
+    usleep(50 * 1000);
+    cr_assert_eq(events, 3);
+    event_subscriber_free(s);
+    event_publisher_free(p);
+}
+
+Test(events, a_subscriber_is_told_when_it_has_been_away)
+{
+    struct err err;
+    struct event_subscriber *s = event_subscriber_new(url, &handler, &err);
+    event_subscribe(s, "account/1/");
+    struct event_publisher *p = event_publisher_new(url, 0, &err);
+    cr_assert(p, "%s", err.detail);
+    cr_assert(wait_until(&reconnections, 1));
+    event_publisher_free(p);
+    p = event_publisher_new(url, 0, &err);
+    cr_assert(p, "%s", err.detail);
+    cr_assert(wait_until(&reconnections, 2));
+    publish(p, "account/1/", 7);
+    cr_assert(wait_until(&events, 1));
+    event_subscriber_free(s);
+    event_publisher_free(p);
+}
+
+static void slow_event(void *user, struct str topic, struct str payload)
+{
+    (void)user;
+    (void)topic;
+    (void)payload;
+    if (events++ == 0)
+        usleep(500 * 1000);
+}
+
+Test(events, losses_are_noticed_as_if_the_connection_had_been_away)
+{
+    static const struct event_handler slow = {.event = slow_event, .reconnected = reconnected};
+    struct err err;
+    struct event_publisher *p = event_publisher_new(url, 0, &err);
+    struct event_subscriber *s = event_subscriber_new(url, &slow, &err);
+    event_subscribe(s, "account/1/");
+    cr_assert(wait_until(&reconnections, 1));
+    for (uint64_t i = 0; i < 100000; i++)
+        publish(p, "account/1/", i);
+    cr_assert(wait_until(&reconnections, 2), "%d of 100000 events came", (int)events);
+    cr_assert(events < 100000);
+    event_subscriber_free(s);
+    event_publisher_free(p);
+}

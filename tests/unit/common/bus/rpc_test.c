@@ -1,0 +1,277 @@
+#include "common/base/clock.h"
+#include "common/bus/envelope.h"
+#include "common/bus/rpc.h"
+#include "proto/auth.pb-c.h"
+
+#include <criterion/criterion.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static atomic_int slow_calls;
+
+/* The Auth service with handlers that show what a caller can meet. */
+static void step(Mailrail__Auth_Service *service, const Mailrail__AuthStepRequest *request,
+                 Mailrail__AuthStepReply_Closure closure, void *closure_data)
+{
+    struct rpc_call *call = closure_data;
+    struct err err;
+    (void)service;
+    if (strcmp(request->mechanism, "FAIL") == 0) {
+        err_set(&err, ERR_LIMIT, "over quota of account %d", 7);
+        err_reply(&err, "mailbox is full");
+        rpc_fail(call, &err);
+        return;
+    }
+    if (strcmp(request->mechanism, "SLOW") == 0) {
+        slow_calls++;
+        usleep(300 * 1000);
+    }
+    Mailrail__AuthStepReply reply = MAILRAIL__AUTH_STEP_REPLY__INIT;
+    reply.challenge = request->response;
+    reply.text = arena_cstr(call->arena, arena_printf(call->arena, "cid %d", (int)call->cid));
+    closure(&reply, call);
+}
+
+static void renew(Mailrail__Auth_Service *service, const Mailrail__AuthRenewRequest *request,
+                  Mailrail__AuthRenewReply_Closure closure, void *closure_data)
+{
+    (void)service;
+    (void)request;
+    closure(NULL, closure_data);
+}
+
+static Mailrail__Auth_Service service = MAILRAIL__AUTH__INIT();
+
+static char url[96];
+
+static void setup(void)
+{
+    snprintf(url, sizeof(url), "ipc:///tmp/rpc-test-%d.sock", (int)getpid());
+}
+
+static void teardown(void)
+{
+    unlink(url + strlen("ipc://"));
+}
+
+TestSuite(rpc, .init = setup, .fini = teardown);
+
+static struct rpc_server *serve(unsigned workers)
+{
+    struct err err;
+    struct rpc_door door = {.url = url, .service = &service.base, .workers = workers};
+    struct rpc_server *server = rpc_server_new(&door, &err);
+    cr_assert(server, "%s", err.detail);
+    return server;
+}
+
+static struct rpc_client *connect_client(void)
+{
+    struct err err;
+    struct rpc_client *client = rpc_client_new(url, &mailrail__auth__descriptor, &err);
+    cr_assert(client, "%s", err.detail);
+    return client;
+}
+
+static bool call(struct rpc_client *client, const char *mechanism, struct str response,
+                 int64_t timeout_ms, struct arena *arena, Mailrail__AuthStepReply **ret,
+                 struct err *err)
+{
+    struct rpc_context context = rpc_context_ms(42, timeout_ms);
+    Mailrail__AuthStepRequest request = MAILRAIL__AUTH_STEP_REQUEST__INIT;
+    request.mechanism = (char *)mechanism;
+    request.response = (ProtobufCBinaryData){response.len, (uint8_t *)response.ptr};
+    ProtobufCMessage *reply = NULL;
+    bool ok = rpc_call(client, &context, "Step", &request.base, arena, &reply, err);
+    if (ok)
+        *ret = (Mailrail__AuthStepReply *)reply;
+    return ok;
+}
+
+Test(rpc, a_reply_lives_in_the_callers_arena_and_the_cid_crosses)
+{
+    struct arena arena;
+    struct err err;
+    Mailrail__AuthStepReply *reply;
+    arena_init(&arena, 1 << 20);
+    struct rpc_server *server = serve(2);
+    struct rpc_client *client = connect_client();
+    cr_assert(call(client, "PLAIN", STR("a\0b"), 5000, &arena, &reply, &err), "%s", err.detail);
+    cr_assert_eq(reply->challenge.len, 3);
+    cr_assert_str_eq(reply->text, "cid 42");
+    cr_assert(rpc_client_is_connected(client));
+    rpc_client_free(client);
+    rpc_server_free(server, 1000);
+    arena_release(&arena);
+}
+
+Test(rpc, a_failure_crosses_with_kind_reply_and_detail)
+{
+    struct arena arena;
+    struct err err;
+    Mailrail__AuthStepReply *reply;
+    arena_init(&arena, 1 << 20);
+    struct rpc_server *server = serve(1);
+    struct rpc_client *client = connect_client();
+    cr_assert_not(call(client, "FAIL", STR(""), 5000, &arena, &reply, &err));
+    cr_assert_eq(err.kind, ERR_LIMIT);
+    cr_assert_str_eq(err.reply, "mailbox is full");
+    cr_assert_str_eq(err.detail, "Step: over quota of account 7");
+    rpc_client_free(client);
+    rpc_server_free(server, 1000);
+    arena_release(&arena);
+}
+
+Test(rpc, a_deadline_that_passes_is_a_timeout_and_the_next_call_works)
+{
+    struct arena arena;
+    struct err err;
+    Mailrail__AuthStepReply *reply;
+    arena_init(&arena, 1 << 20);
+    struct rpc_server *server = serve(2);
+    struct rpc_client *client = connect_client();
+    int64_t began = clock_monotonic_ms();
+    cr_assert_not(call(client, "SLOW", STR(""), 50, &arena, &reply, &err));
+    cr_assert_eq(err.kind, ERR_TIMEOUT, "%s", err.detail);
+    cr_assert(clock_monotonic_ms() - began < 250);
+    cr_assert(call(client, "PLAIN", STR("x"), 5000, &arena, &reply, &err), "%s", err.detail);
+    cr_assert_eq(reply->challenge.len, 1);
+    rpc_client_free(client);
+    rpc_server_free(server, 1000);
+    arena_release(&arena);
+}
+
+Test(rpc, nobody_at_the_door_is_unavailable_and_a_late_server_is_found)
+{
+    struct arena arena;
+    struct err err;
+    Mailrail__AuthStepReply *reply;
+    arena_init(&arena, 1 << 20);
+    struct rpc_client *client = connect_client();
+    cr_assert_not(call(client, "PLAIN", STR(""), 50, &arena, &reply, &err));
+    cr_assert_eq(err.kind, ERR_UNAVAILABLE, "%s", err.detail);
+    cr_assert_not(rpc_client_is_connected(client));
+    struct rpc_server *server = serve(1);
+    cr_assert(call(client, "PLAIN", STR("y"), 5000, &arena, &reply, &err), "%s", err.detail);
+    rpc_client_free(client);
+    rpc_server_free(server, 1000);
+    arena_release(&arena);
+}
+
+static void *break_soon(void *server)
+{
+    usleep(100 * 1000);
+    rpc_server_free(server, 0);
+    return NULL;
+}
+
+Test(rpc, a_connection_that_breaks_in_a_call_is_a_timeout_and_the_call_does_not_run_again)
+{
+    struct arena arena;
+    struct err err;
+    Mailrail__AuthStepReply *reply;
+    pthread_t breaker;
+    arena_init(&arena, 1 << 20);
+    struct rpc_server *first = serve(1);
+    struct rpc_client *client = connect_client();
+    cr_assert(call(client, "PLAIN", STR("x"), 5000, &arena, &reply, &err), "%s", err.detail);
+    slow_calls = 0;
+    cr_assert_eq(pthread_create(&breaker, NULL, break_soon, first), 0);
+    int64_t began = clock_monotonic_ms();
+    cr_assert_not(call(client, "SLOW", STR(""), 5000, &arena, &reply, &err));
+    cr_assert_eq(err.kind, ERR_TIMEOUT, "%s", err.detail);
+    cr_assert(clock_monotonic_ms() - began < 2000, "noticed when it broke, not at the deadline");
+    pthread_join(breaker, NULL);
+    struct rpc_server *second = serve(1);
+    cr_assert(call(client, "PLAIN", STR("y"), 5000, &arena, &reply, &err), "%s", err.detail);
+    cr_assert_eq(slow_calls, 1);
+    rpc_client_free(client);
+    rpc_server_free(second, 1000);
+    arena_release(&arena);
+}
+
+Test(rpc, a_handler_without_a_reply_message_is_a_failure_not_a_crash)
+{
+    struct arena arena;
+    struct err err;
+    ProtobufCMessage *reply;
+    arena_init(&arena, 1 << 20);
+    struct rpc_server *server = serve(1);
+    struct rpc_client *client = connect_client();
+    struct rpc_context context = rpc_context_ms(1, 5000);
+    Mailrail__AuthRenewRequest request = MAILRAIL__AUTH_RENEW_REQUEST__INIT;
+    cr_assert_not(rpc_call(client, &context, "Renew", &request.base, &arena, &reply, &err));
+    cr_assert_eq(err.kind, ERR_LIMIT);
+    rpc_client_free(client);
+    rpc_server_free(server, 1000);
+    arena_release(&arena);
+}
+
+static void *caller(void *client)
+{
+    for (int i = 0; i < 100; i++) {
+        struct arena arena;
+        struct err err;
+        Mailrail__AuthStepReply *reply;
+        char text[32];
+        arena_init(&arena, 1 << 20);
+        snprintf(text, sizeof(text), "%d", i);
+        cr_assert(call(client, "PLAIN", str_from_cstr(text), 5000, &arena, &reply, &err), "%s",
+                  err.detail);
+        cr_assert(
+            str_eq(str_make(reply->challenge.data, reply->challenge.len), str_from_cstr(text)));
+        arena_release(&arena);
+    }
+    return NULL;
+}
+
+Test(rpc, many_threads_share_one_client_and_each_gets_its_own_reply)
+{
+    pthread_t threads[8];
+    struct rpc_server *server = serve(4);
+    struct rpc_client *client = connect_client();
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        pthread_create(&threads[i], NULL, caller, client);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        pthread_join(threads[i], NULL);
+    rpc_client_free(client);
+    rpc_server_free(server, 1000);
+}
+
+Test(rpc, the_socket_of_a_door_is_private_and_a_second_server_is_refused)
+{
+    struct err err;
+    struct stat st;
+    struct rpc_server *server = serve(1);
+    cr_assert_eq(stat(url + strlen("ipc://"), &st), 0);
+    cr_assert_eq(st.st_mode & 0777, 0600);
+    struct rpc_door door = {.url = url, .service = &service.base, .workers = 1};
+    cr_assert_null(rpc_server_new(&door, &err));
+    cr_assert_eq(err.kind, ERR_CONFLICT, "%s", err.detail);
+    cr_assert(strstr(err.detail, url), "%s", err.detail);
+    rpc_server_free(server, 1000);
+}
+
+Test(rpc, envelopes_survive_coding_and_garbage_is_refused)
+{
+    struct arena arena;
+    struct err err;
+    struct rpc_request out, in = {.service = STR("mailrail.Auth"),
+                                  .method = STR("Step"),
+                                  .payload = STR("\0\1\2"),
+                                  .cid = 99,
+                                  .timeout_ms = 1000};
+    arena_init(&arena, 4096);
+    struct str bytes = rpc_request_encode(&in, &arena);
+    cr_assert(rpc_request_decode(bytes, &arena, &out, &err));
+    cr_assert(str_eq(in.service, out.service) && str_eq(in.method, out.method));
+    cr_assert(str_eq(in.payload, out.payload) && out.cid == 99 && out.timeout_ms == 1000);
+    cr_assert_not(rpc_request_decode(STR("\xff\xff\xff"), &arena, &out, &err));
+    cr_assert_eq(err.kind, ERR_SYNTAX);
+    arena_release(&arena);
+}
