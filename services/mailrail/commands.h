@@ -9,6 +9,7 @@
 
 extern const struct command account_commands[];
 extern const struct command address_commands[];
+extern const struct command certificate_commands[];
 extern const struct command config_commands[];
 extern const struct command dns_commands[];
 extern const struct command domain_commands[];

@@ -1,0 +1,42 @@
+#include "services/mailrail/commands.h"
+
+#include "common/service/layout.h"
+#include "common/sys/file.h"
+#include "common/sys/tls.h"
+
+static bool make_directory_of(struct str path, struct err *err)
+{
+    struct layout_path directory;
+    ptrdiff_t slash = str_rfind_char(path, '/');
+    if (slash <= 0)
+        return true;
+    return (str_copy_cstr(str_slice(path, 0, (size_t)slash), directory.text,
+                          sizeof(directory.text)) ||
+            err_set(err, ERR_LIMIT, "path too long")) &&
+           directory_make(directory.text, 0700, err);
+}
+
+static bool make(struct invocation *inv, struct err *err)
+{
+    const struct settings *s = &inv->settings;
+    TRY(invocation_read_settings(inv, err));
+    if (str_is_empty(s->tls_certificate))
+        return err_set(err, ERR_STATE, "the configuration names no tls_certificate");
+    TRY(make_directory_of(s->tls_certificate, err));
+    TRY(make_directory_of(s->tls_key, err));
+    return tls_make_self_signed(s->hostname, s->tls_certificate, s->tls_key, err);
+}
+
+const struct command certificate_commands[] = {
+    {
+        .name = "certificate make",
+        .arguments = "",
+        .summary = "make a self-signed certificate, if there is none",
+        .manual =
+            "Writes a certificate for the configured host name, signed by itself and valid for\n"
+            "4 years, to the files named by tls_certificate and tls_key. Does nothing when\n"
+            "both exist. Mail servers accept such a certificate; mail programs ask about it.",
+        .run = make,
+    },
+    {.name = NULL},
+};
