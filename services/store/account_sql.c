@@ -278,7 +278,6 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [ERASE_DUE] = "SELECT message_id, size FROM erase WHERE expunged_s <= ? LIMIT ?",
     [ERASE_NEXT] = "SELECT min(expunged_s) FROM erase",
     [ERASE_REMOVE] = "DELETE FROM erase WHERE message_id = ?",
-    [ERASE_SIZE] = "SELECT size FROM erase WHERE message_id = ?",
 
     [DONE_FIND] = "SELECT result FROM done WHERE key = ?",
     [DONE_ADD] = "INSERT INTO done (key, at_s, result) VALUES (?, ?, ?)",
@@ -295,13 +294,12 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                        " message.thread_id = 0"
                        " FROM entry LEFT JOIN mailbox ON mailbox.id = entry.mailbox_id"
                        " LEFT JOIN message ON message.id = entry.id",
-    [VERIFY_COUNTS] = "SELECT mailbox_id, sum(flags & 8 = 0), sum(flags & 8 <> 0),"
-                      " sum(flags & 9 = 0), sum(flags & 1 = 0), sum(size) FROM entry"
-                      " GROUP BY mailbox_id",
-    [VERIFY_MAILBOXES] = "SELECT name, uidvalidity >= (SELECT next_uidvalidity FROM account),"
-                         " createseq = 0 OR createseq > modseq FROM mailbox",
-    [VERIFY_PARENTS] = "SELECT child.name, parent.name FROM mailbox child"
-                       " LEFT JOIN mailbox parent ON parent.id = child.parent_id",
+    [VERIFY_COUNTS] = "SELECT sum(flags & 8 = 0), sum(flags & 8 <> 0), sum(flags & 9 = 0),"
+                      " sum(flags & 1 = 0), sum(size) FROM entry WHERE mailbox_id = ?",
+    [VERIFY_MAILBOXES] =
+        "SELECT child.name, child.uidvalidity >= (SELECT next_uidvalidity FROM account),"
+        " child.createseq = 0 OR child.createseq > child.modseq, parent.name"
+        " FROM mailbox child LEFT JOIN mailbox parent ON parent.id = child.parent_id",
     [VERIFY_VANISHED] = "SELECT mailbox.name, vanished.uid FROM vanished"
                         " LEFT JOIN mailbox ON mailbox.id = vanished.mailbox_id"
                         " WHERE mailbox.id IS NULL OR vanished.uid >= mailbox.uidnext"
@@ -311,11 +309,12 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                         "            AND entry.uid = vanished.uid)",
     /* The size is NULL when the message is neither in a mailbox nor about to be erased. */
     [VERIFY_MESSAGES] = "SELECT message.id, ifnull(entry.size, erase.size),"
-                        " ifnull(length(message.prefix), 0), message.parents, message.thread_id"
+                        " erase.message_id IS NOT NULL, ifnull(length(message.prefix), 0)"
                         " FROM message"
                         " LEFT JOIN entry ON entry.mailbox_id = message.mailbox_id"
                         "  AND entry.uid = message.uid AND entry.id = message.id"
                         " LEFT JOIN erase ON erase.message_id = message.id ORDER BY message.id",
+    [VERIFY_PARENTS] = "SELECT id, thread_id, parents FROM message WHERE parents IS NOT NULL",
     [VERIFY_THREAD] = "SELECT thread_id, parents FROM message WHERE id = ?",
 };
 

@@ -78,7 +78,6 @@ enum account_statement {
     ERASE_DUE,
     ERASE_NEXT,
     ERASE_REMOVE,
-    ERASE_SIZE,
 
     /* done */
     DONE_FIND,

@@ -1,10 +1,15 @@
 #include "services/store/auth_door.h"
+#include "services/store/delivery_door.h"
 #include "services/store/directory_door.h"
-#include "services/store/store.h"
+#include "services/store/mailboxes_door.h"
+#include "services/store/maintenance_door.h"
 
 /* The doors, in the order in which they open. */
 typedef bool door_open(struct store *store, struct service *service, struct err *err);
-static door_open *const doors[] = {auth_door_open, directory_door_open, NULL};
+static door_open *const doors[] = {
+    auth_door_open,      delivery_door_open,    directory_door_open,
+    mailboxes_door_open, maintenance_door_open,
+};
 
 static bool start(struct service *service, struct err *err)
 {
@@ -17,7 +22,7 @@ static bool start(struct service *service, struct err *err)
     if (!store_open(store, service->settings, service->config, &service->log, service->metrics,
                     events, err))
         return false;
-    for (size_t i = 0; i < ARRAY_LEN(doors) && doors[i]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
         if (!doors[i](store, service, err))
             return false;
     }
