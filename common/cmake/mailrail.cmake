@@ -59,7 +59,7 @@ function(mailrail_unit_tests directory)
   add_test(NAME ${name} COMMAND ${name})
   # A leak that LeakSanitizer finds must fail the test, not only be printed.
   set_tests_properties(${name} PROPERTIES TIMEOUT 300
-    ENVIRONMENT "ASAN_OPTIONS=abort_on_error=1:detect_leaks=1;UBSAN_OPTIONS=print_stacktrace=1;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/unit/lsan.supp")
+    ENVIRONMENT "ASAN_OPTIONS=abort_on_error=1:detect_leaks=1;UBSAN_OPTIONS=print_stacktrace=1;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/unit/lsan.supp;MAILRAIL_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
 endfunction()
 
 # mailrail_fuzz(cursor LINKS text): tests/fuzz/cursor_fuzz.c. With MAILRAIL_FUZZ it is a libFuzzer

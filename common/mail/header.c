@@ -149,3 +149,9 @@ struct str header_unfold(struct str raw_value, struct arena *arena)
     }
     return str_make(begin, len);
 }
+
+struct str header_text(struct str raw_value, struct arena *arena)
+{
+    struct str value = header_unfold(raw_value, arena);
+    return str_is_null(value) ? value : utf8_repair(value, arena);
+}

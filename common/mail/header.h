@@ -56,5 +56,7 @@ size_t header_size(struct str message);
  * at both ends are dropped. In arena, or a piece of `raw_value` when it has no fold; STR_NULL when
  * the arena is full. */
 struct str header_unfold(struct str raw_value, struct arena *arena);
+/* The same as text for storing and showing: valid UTF-8 without NUL (utf8_repair). */
+struct str header_text(struct str raw_value, struct arena *arena);
 
 #endif

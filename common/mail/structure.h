@@ -4,8 +4,8 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/err.h"
-#include "common/mail/address.h"
-#include "common/mail/date.h"
+#include "common/mail/envelope.h"
+#include "common/mail/parameter.h"
 
 /*
  * What is known of a message without reading its text again: the tree of its MIME parts with their
@@ -30,34 +30,12 @@
  */
 
 #define STRUCTURE_VERSION 1
-#define STRUCTURE_DEPTH_MAX 100       /* parts within parts */
-#define STRUCTURE_PARTS_MAX 10000     /* in one message */
-#define STRUCTURE_ADDRESSES_MAX 10000 /* in one header field */
-#define STRUCTURE_PREVIEW_MAX 256     /* characters */
-/* What to give an arena that is to hold the structure of any message in full. With less (but at
- * least 64 KiB) large structures end opaque earlier. */
+#define STRUCTURE_DEPTH_MAX 100   /* parts within parts */
+#define STRUCTURE_PARTS_MAX 10000 /* in one message */
+#define STRUCTURE_PREVIEW_MAX 256 /* characters */
+/* What to give an arena that is to hold the structure of any message in full. With less, large
+ * structures end opaque earlier. */
 #define STRUCTURE_ARENA_SIZE (16u << 20)
-
-/* RFC 9051 7.5.2. Absent fields are STR_NULL or NULL. */
-struct envelope {
-    bool has_date;
-    struct date date;
-    struct str subject; /* decoded */
-    struct address_entry *from;
-    struct address_entry *sender;   /* not defaulted: readers fall back to `from` */
-    struct address_entry *reply_to; /* not defaulted */
-    struct address_entry *to;
-    struct address_entry *cc;
-    struct address_entry *bcc;
-    struct str in_reply_to; /* raw, unfolded */
-    struct str message_id;  /* raw, unfolded, with brackets */
-};
-
-struct parameter {
-    struct str name;  /* lower case */
-    struct str value; /* RFC 2231 decoded */
-    struct parameter *next;
-};
 
 /* One MIME part. MULTIPART parts have at least one child; MESSAGE/RFC822 and MESSAGE/GLOBAL always
  * have `message` and its `envelope`; what cannot keep that promise is APPLICATION/OCTET-STREAM. */
@@ -151,8 +129,6 @@ static inline uint64_t part_body_size(const struct part *p)
     return p->end_offset - p->body_offset;
 }
 
-/* The value of a parameter, STR_NULL when absent. `name` in lower case. */
-struct str parameter_find(const struct parameter *first, struct str name);
 /* The file name: of Content-Disposition, else the name of Content-Type; encoded words in it are
  * decoded as well, as is common. STR_NULL when there is none. In arena or borrowed. */
 struct str part_filename(const struct part *p, struct arena *arena);

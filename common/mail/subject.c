@@ -96,9 +96,11 @@ static struct str strip_leader(struct str s, bool *is_reply)
 struct str subject_base(struct str subject, struct arena *arena, bool *ret_is_reply)
 {
     *ret_is_reply = false;
-    if (str_find_char(subject, '\0') >= 0)
+    if (subject.len == 0 || str_find_char(subject, '\0') >= 0)
         return STR("");
     struct str s = normalize(subject, arena);
+    if (str_is_null(s))
+        return STR("");
     for (;;) {
         s = strip_leader(strip_trailer(s, ret_is_reply), ret_is_reply);
         if (!str_starts_with(s, STR("[fwd:")) || !str_ends_with(s, STR("]")))

@@ -12,7 +12,8 @@
 
 /* From a decoded subject (encoded words undone, UTF-8). Lower case, blanks joined, "Re:", "Fwd:",
  * "(fwd)", "[fwd: ]" and list tags removed; `*ret_is_reply` says whether anything but list tags
- * was. In arena. A subject with a NUL byte has the empty base. */
+ * was. In arena. A subject with a NUL byte has the empty base,
+ * and so has one for which there is no memory. */
 struct str subject_base(struct str subject, struct arena *arena, bool *ret_is_reply);
 
 #endif

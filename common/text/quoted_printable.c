@@ -141,15 +141,17 @@ static bool needs_escape(char c, bool at_line_end)
     return c == '=' || (unsigned char)c < 0x20 || (unsigned char)c > 0x7e;
 }
 
-/* One line without its end; every output line has at most 76 characters, a soft break included. */
-static bool encode_line(struct buf *out, struct str line)
+/* One line without its end; every output line has at most 76 characters, a soft break included,
+ * which also follows a line that has no end. */
+static bool encode_line(struct buf *out, struct str line, bool ended)
 {
     size_t column = 0;
     for (size_t i = 0; i < line.len; i++) {
         bool last = i + 1 == line.len;
         bool escape = needs_escape(line.ptr[i], last);
         size_t width = escape ? 3 : 1;
-        if (column + width > LINE_LEN_MAX - (last ? 0 : 1)) {
+        size_t room = last && ended ? LINE_LEN_MAX : LINE_LEN_MAX - 1;
+        if (column + width > room) {
             TRY(buf_append(out, STR("=\r\n")));
             column = 0;
         }
@@ -167,7 +169,7 @@ bool quoted_printable_encode(struct buf *out, struct str text)
         bool ended = str_cut(text, '\n', &line, &rest);
         if (ended && line.len > 0 && line.ptr[line.len - 1] == '\r')
             line.len--;
-        TRY(encode_line(out, line));
+        TRY(encode_line(out, line, ended));
         TRY(buf_append(out, ended ? STR("\r\n") : STR("=\r\n")));
         text = rest;
     }
