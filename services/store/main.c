@@ -3,12 +3,15 @@
 #include "services/store/directory_door.h"
 #include "services/store/mailboxes_door.h"
 #include "services/store/maintenance_door.h"
+#include "services/store/queue_door.h"
+#include "services/store/queueadmin_door.h"
+#include "services/store/submit_door.h"
 
 /* The doors, in the order in which they open. */
 typedef bool door_open(struct store *store, struct service *service, struct err *err);
 static door_open *const doors[] = {
-    auth_door_open,      delivery_door_open,    directory_door_open,
-    mailboxes_door_open, maintenance_door_open,
+    auth_door_open,        delivery_door_open, directory_door_open, mailboxes_door_open,
+    maintenance_door_open, submit_door_open,   queue_door_open,     queueadmin_door_open,
 };
 
 static bool start(struct service *service, struct err *err)

@@ -33,6 +33,14 @@ const struct option store_options[] = {
                   "login steps that are worked on at a time"),
     OPTION_NUMBER(store_config, password_checks, "2", 1, 64, NULL,
                   "passwords that are hashed at a time, each with 16 MiB of memory"),
+    OPTION_NUMBER(store_config, submit_workers, "32", 1, 256, NULL,
+                  "submissions that are worked on at a time"),
+    OPTION_NUMBER(store_config, queue_retry_ms, "450000", 10, 86400000, "ms",
+                  "wait after the first attempt to deliver; it doubles with each further one"),
+    OPTION_NUMBER(store_config, queue_max_attempts, "8", 1, 32, NULL,
+                  "attempts to deliver before the sender is told of the failure"),
+    OPTION_NUMBER(store_config, queue_connections_per_domain, "5", 1, 64, NULL,
+                  "connections to a recipient domain at a time, over all deliverers"),
 };
 const size_t store_option_count = ARRAY_LEN(store_options);
 

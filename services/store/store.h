@@ -28,6 +28,10 @@ struct store_config {
     struct str postmaster;      /* account name; empty: the oldest account */
     uint64_t auth_workers;      /* threads of the auth door */
     uint64_t password_checks;   /* passwords that are hashed at a time, 16 MiB each */
+    uint64_t submit_workers;    /* threads of the submit door */
+    uint64_t queue_retry_ms;    /* wait after the first attempt; doubles each time */
+    uint64_t queue_max_attempts;
+    uint64_t queue_connections_per_domain; /* over all deliverers */
 };
 
 extern const struct option store_options[];

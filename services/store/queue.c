@@ -1,0 +1,187 @@
+/* Opening and closing the queue, telling deliverers of work, and sweeping. */
+#include "services/store/queue_private.h"
+
+#include "common/base/array.h"
+#include "common/base/bug.h"
+#include "common/base/clock.h"
+#include "common/sys/file.h"
+#include "proto/events.pb-c.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CACHE_KIB 8192
+#define READER_CACHE_KIB 1024
+#define GROUP_MAX 64
+#define SWEEP_PAUSE_MS 200   /* what ends meanwhile is swept together */
+#define SWEEP_EVERY_MS 60000 /* also when nothing ends */
+
+struct str queue_text(struct str s)
+{
+    return str_is_null(s) ? STR("") : s;
+}
+
+void queue_nudge(struct queue *queue, int64_t due_ms)
+{
+    if (!queue->store->events || atomic_exchange(&queue->nudged, true))
+        return;
+    Mailrail__QueueHasWork event = MAILRAIL__QUEUE_HAS_WORK__INIT;
+    event.due_ms = due_ms;
+    event_publish(queue->store->events, "queue", &event.base);
+}
+
+/* ---- Sweeping */
+
+void queue_want_sweep(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->wants_sweep = true;
+    pthread_cond_signal(&queue->wake);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+struct sweep {
+    ARRAY_OF(uint64_t) base_ids;
+    int64_t now_ms;
+};
+
+static bool read_erases(struct db *db, void *ctx, struct err *err)
+{
+    struct sweep *sweep = ctx;
+    struct db_query q = db_query(db, Q_ERASES);
+    while (db_step(&q))
+        array_push(&sweep->base_ids, db_column_u64(&q, 0));
+    return db_done(&q, err);
+}
+
+static bool forget(struct db *db, void *ctx, struct err *err)
+{
+    struct sweep *sweep = ctx;
+    for (size_t i = 0; i < sweep->base_ids.len; i++) {
+        struct db_query q = db_query(db, Q_REMOVE_ERASE);
+        db_bind_u64(&q, sweep->base_ids.items[i]);
+        TRY(db_run(&q, err));
+    }
+    struct db_query keys = db_query(db, Q_FORGET_KEYS);
+    db_bind_i64(&keys, sweep->now_ms - QUEUE_KEY_MEMORY_MS);
+    TRY(db_run(&keys, err));
+    struct db_query outgoing = db_query(db, Q_FORGET_OUTGOING);
+    db_bind_i64(&outgoing, (sweep->now_ms - QUEUE_DAY_MS) / QUEUE_MINUTE_MS);
+    return db_run(&outgoing, err);
+}
+
+/* The rows that ask for it are durable, so a file that is gone already was removed before a power
+ * failure took back the row's end. */
+static bool remove_file(struct queue *queue, uint64_t base_id, struct err *err)
+{
+    struct layout_path path = layout_queue_message(queue->store->settings->data, base_id);
+    if (unlink(path.text) == 0 || errno == ENOENT)
+        return true;
+    return err_set_errno(err, errno, "remove %s", path.text);
+}
+
+bool queue_sweep(struct queue *queue, int64_t now_ms, struct err *err)
+{
+    struct sweep sweep = {.now_ms = now_ms};
+    bool ok = db_group_run(queue->group, read_erases, &sweep, 0, err);
+    for (size_t i = 0; ok && i < sweep.base_ids.len; i++)
+        ok = remove_file(queue, sweep.base_ids.items[i], err);
+    if (ok)
+        ok = db_group_run(queue->group, forget, &sweep, 0, err);
+    array_release(&sweep.base_ids);
+    return ok;
+}
+
+/* Waits, with the lock held, for the end or, with `for_work`, for something to sweep. */
+static void wait_ms(struct queue *queue, int64_t ms, bool for_work)
+{
+    struct timespec until;
+    int rc = 0;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    while (rc == 0 && !queue->is_stopping && !(for_work && queue->wants_sweep))
+        rc = pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
+}
+
+static void *sweep_until_closed(void *arg)
+{
+    struct queue *queue = arg;
+    struct err err;
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->is_stopping) {
+        queue->wants_sweep = false;
+        pthread_mutex_unlock(&queue->lock);
+        if (!queue_sweep(queue, clock_wall_ms(), &err))
+            log_error(&queue->store->log, "sweep of the queue", LOG_ERR(&err));
+        pthread_mutex_lock(&queue->lock);
+        wait_ms(queue, SWEEP_EVERY_MS, true);
+        wait_ms(queue, SWEEP_PAUSE_MS, false);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return NULL;
+}
+
+/* ---- Opening and closing */
+
+static bool open_files(struct queue *queue, struct err *err)
+{
+    struct str data = queue->store->settings->data;
+    struct layout_path path = layout_queue_db(data);
+    TRY(directory_make(layout_queue_message_directory(data, 0).text, 0770, err));
+    queue->db = db_open(path.text, &queue_schema, DB_READ_WRITE, CACHE_KIB, err);
+    if (!queue->db)
+        return false;
+    queue->group = db_group_new(queue->db, GROUP_MAX);
+    queue->reader = db_open(path.text, &queue_schema, DB_READ_ONLY, READER_CACHE_KIB, err);
+    return queue->reader != NULL;
+}
+
+bool queue_open(struct store *store, struct err *err)
+{
+    struct queue *queue = xcalloc(1, sizeof(*queue));
+    queue->store = store;
+    pthread_mutex_init(&queue->reader_lock, NULL);
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    queue->made_directory = UINT64_MAX;
+    if (!open_files(queue, err)) {
+        queue_close(queue);
+        return false;
+    }
+    if (pthread_create(&queue->sweeper, NULL, sweep_until_closed, queue) != 0)
+        BUG("no thread for the queue");
+    queue->has_sweeper = true;
+    store->queue = queue;
+    return true;
+}
+
+void queue_close(struct queue *queue)
+{
+    if (!queue)
+        return;
+    if (queue->has_sweeper) {
+        pthread_mutex_lock(&queue->lock);
+        queue->is_stopping = true;
+        pthread_cond_signal(&queue->wake);
+        pthread_mutex_unlock(&queue->lock);
+        pthread_join(queue->sweeper, NULL);
+    }
+    db_close(queue->reader);
+    db_group_free(queue->group);
+    db_close(queue->db);
+    pthread_cond_destroy(&queue->wake);
+    pthread_mutex_destroy(&queue->lock);
+    pthread_mutex_destroy(&queue->reader_lock);
+    free(queue);
+}

@@ -1,0 +1,178 @@
+/* Results: what deliverers report, and the end of messages. */
+#include "services/store/queue_private.h"
+
+#include "common/base/array.h"
+#include "common/base/buf.h"
+
+#define DIALED_MAX 4096
+#define ERROR_MAX 512
+
+bool queue_refresh_destination(struct db *db, struct str domain, struct err *err)
+{
+    struct db_query first = db_query(db, Q_FIRST_WAITING);
+    db_bind_str(&first, domain);
+    bool waits = db_step(&first);
+    int64_t due_ms = waits ? db_column_i64(&first, 0) : 0;
+    TRY(db_done(&first, err));
+    struct db_query q = db_query(db, waits ? Q_SET_DESTINATION : Q_REMOVE_DESTINATION);
+    db_bind_str(&q, domain);
+    if (waits)
+        db_bind_i64(&q, due_ms);
+    return db_run(&q, err);
+}
+
+/* The erase row is in the same transaction, so that no crash forgets the file. */
+static bool remove_submission(struct db *db, uint64_t base_id, struct err *err)
+{
+    struct db_query q = db_query(db, Q_REMOVE_SUBMISSION);
+    db_bind_u64(&q, base_id);
+    TRY(db_run(&q, err));
+    struct db_query erase = db_query(db, Q_ADD_ERASE);
+    db_bind_u64(&erase, base_id);
+    return db_run(&erase, err);
+}
+
+bool queue_remove_message(struct db *db, uint64_t id, uint64_t base_id, struct err *err)
+{
+    struct db_query q = db_query(db, Q_REMOVE);
+    db_bind_u64(&q, id);
+    TRY(db_run(&q, err));
+    struct db_query count = db_query(db, Q_COUNT_DOWN);
+    db_bind_u64(&count, base_id);
+    bool last = db_step(&count) && db_column_u64(&count, 0) == 0;
+    TRY(db_done(&count, err));
+    return !last || remove_submission(db, base_id, err);
+}
+
+/* ---- Results */
+
+struct finish {
+    struct queue_result *results;
+    size_t count;
+    int64_t now_ms;
+    struct arena arena;
+    ARRAY_OF(struct str) domains; /* touched, to be refreshed; in arena */
+    bool ended;                   /* some message left the queue */
+};
+
+/* A message as its row says, when a result comes for it. */
+struct state {
+    bool exists;
+    uint64_t lease;
+    bool is_leased;
+    uint64_t base_id;
+    unsigned attempts, max_attempts;
+    struct str dialed; /* in the arena */
+};
+
+static void touch(struct finish *f, struct str domain)
+{
+    for (size_t i = 0; i < f->domains.len; i++)
+        if (str_eq(f->domains.items[i], domain))
+            return;
+    array_push(&f->domains, arena_copy(&f->arena, domain));
+}
+
+static bool read_state(struct db *db, struct finish *f, uint64_t id, struct state *ret,
+                       struct err *err)
+{
+    *ret = (struct state){0};
+    struct db_query q = db_query(db, Q_STATE);
+    db_bind_u64(&q, id);
+    if (db_step(&q)) {
+        ret->exists = true;
+        ret->lease = db_column_u64(&q, 0);
+        ret->is_leased = db_column_i64(&q, 1) > 0;
+        ret->base_id = db_column_u64(&q, 2);
+        touch(f, db_column_str(&q, 3));
+        ret->attempts = (unsigned)db_column_u64(&q, 4);
+        ret->max_attempts = (unsigned)db_column_u64(&q, 5);
+        ret->dialed = db_column_copy(&q, 6, &f->arena);
+    }
+    return db_done(&q, err);
+}
+
+/* Old entries first, as many whole lines as there is room for. */
+static struct str join_dialed(struct finish *f, struct str old, struct str added)
+{
+    if (added.len == 0)
+        return queue_text(old);
+    while (old.len > 0 && old.len + added.len > DIALED_MAX)
+        str_cut(old, '\n', NULL, &old);
+    return arena_printf(&f->arena, "%.*s%.*s", STR_ARG(old), STR_ARG(added));
+}
+
+static bool return_message(struct db *db, struct finish *f, const struct queue_result *result,
+                           const struct state *state, struct err *err)
+{
+    bool released = result->outcome == QUEUE_RELEASED;
+    struct db_query q = db_query(db, Q_RETRY);
+    db_bind_u64(&q, released && state->attempts > 0 ? state->attempts - 1 : state->attempts);
+    if (released)
+        db_bind_i64(&q, f->now_ms);
+    else
+        db_bind_null(&q); /* as the lease planned it */
+    db_bind_str(&q, join_dialed(f, state->dialed, result->dialed));
+    db_bind_str(&q, queue_text(str_slice(result->error, 0, ERROR_MAX)));
+    db_bind_u64(&q, result->hold.queue_id);
+    return db_run(&q, err);
+}
+
+static bool is_end(const struct queue_result *result, const struct state *state)
+{
+    switch (result->outcome) {
+    case QUEUE_RELEASED:
+        return false;
+    case QUEUE_TEMPORARY:
+        return state->attempts >= state->max_attempts;
+    case QUEUE_DELIVERED:
+    case QUEUE_PERMANENT:
+        break;
+    }
+    return true;
+}
+
+/* A late result is still used while nobody else has the message: it is the truth. One that was used
+ * already finds the message gone, or no longer leased. */
+static bool record(struct db *db, struct finish *f, struct queue_result *result, struct err *err)
+{
+    struct state state;
+    TRY(read_state(db, f, result->hold.queue_id, &state, err));
+    result->hold.lost = state.exists && state.lease != result->hold.lease;
+    if (!state.exists || result->hold.lost)
+        return true;
+    if (is_end(result, &state)) {
+        f->ended = true;
+        return queue_remove_message(db, result->hold.queue_id, state.base_id, err);
+    }
+    return !state.is_leased || return_message(db, f, result, &state, err);
+}
+
+static bool finish(struct db *db, void *ctx, struct err *err)
+{
+    struct finish *f = ctx;
+    for (size_t i = 0; i < f->count; i++)
+        TRY(record(db, f, &f->results[i], err));
+    if (f->arena.exhausted)
+        return err_set(err, ERR_LIMIT, "finish: too much at once");
+    for (size_t i = 0; i < f->domains.len; i++)
+        TRY(queue_refresh_destination(db, f->domains.items[i], err));
+    return true;
+}
+
+bool queue_finish(struct queue *queue, struct queue_result *results, size_t count, int64_t now_ms,
+                  struct err *err)
+{
+    struct finish f = {.results = results, .count = count, .now_ms = now_ms};
+    arena_init(&f.arena, 16 << 20);
+    bool ok = db_group_run(queue->group, finish, &f, DB_DURABLE, err);
+    array_release(&f.domains);
+    arena_release(&f.arena);
+    if (!ok)
+        return err_wrap(err, "finish");
+    if (f.ended)
+        queue_want_sweep(queue);
+    /* A lane has room again, perhaps for somebody else. */
+    queue_nudge(queue, now_ms);
+    return true;
+}

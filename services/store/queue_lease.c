@@ -1,0 +1,335 @@
+/* Out of the queue: which due messages go to a deliverer that has room. */
+#include "services/store/queue_private.h"
+
+#include "common/base/array.h"
+#include "services/store/queue_backoff.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+/* RFC 5321 4.5.3.1.8: every server takes 100 recipients in one transaction. */
+#define GROUP_RECIPIENTS_MAX 100
+/* What a deliverer may have of one lane: enough to keep its connection busy until it comes again.
+ */
+#define LANE_MESSAGES_MAX 32
+#define LANES_MAX 64
+
+struct lane {
+    unsigned count; /* messages leased */
+    bool is_foreign;
+};
+
+/* One call. What it picks it takes at once; the destinations it touched are refreshed at the end,
+ * because they are being read meanwhile. */
+struct lease {
+    struct queue *queue;
+    const struct queue_lease_request *request;
+    int64_t now_ms;
+    struct arena *arena;
+    struct queue_lease_reply *reply;
+    ARRAY_OF(struct queue_leased) taken;
+    uint64_t number;
+    /* Of the destination in hand. */
+    struct str domain;
+    struct lane lanes[LANES_MAX + 1]; /* from 1 */
+};
+
+static unsigned lane_count(const struct lease *l)
+{
+    return (unsigned)l->queue->store->config->queue_connections_per_domain;
+}
+
+/* ---- Leases that ran out */
+
+struct expired {
+    uint64_t id;
+    struct str domain;
+};
+
+static bool return_expired(struct db *db, struct lease *l, struct err *err)
+{
+    ARRAY_OF(struct expired) found = {0};
+    struct db_query q = db_query(db, Q_EXPIRED);
+    db_bind_i64(&q, l->now_ms);
+    while (db_step(&q)) {
+        struct expired e = {db_column_u64(&q, 0), db_column_copy(&q, 1, l->arena)};
+        array_push(&found, e);
+    }
+    bool ok = db_done(&q, err);
+    for (size_t i = 0; ok && i < found.len; i++) {
+        struct db_query back = db_query(db, Q_RETURN_EXPIRED);
+        db_bind_u64(&back, found.items[i].id);
+        ok = db_run(&back, err) && queue_refresh_destination(db, found.items[i].domain, err);
+    }
+    array_release(&found);
+    return ok;
+}
+
+/* ---- Lanes */
+
+static bool read_lanes(struct db *db, struct lease *l, struct err *err)
+{
+    for (size_t i = 0; i <= LANES_MAX; i++)
+        l->lanes[i] = (struct lane){0};
+    struct db_query q = db_query(db, Q_LANES);
+    db_bind_str(&q, l->domain);
+    while (db_step(&q)) {
+        uint64_t lane = db_column_u64(&q, 0);
+        if (lane > LANES_MAX)
+            continue;
+        l->lanes[lane].count = (unsigned)db_column_u64(&q, 2);
+        l->lanes[lane].is_foreign = !str_eq(db_column_str(&q, 1), l->request->deliverer);
+    }
+    return db_done(&q, err);
+}
+
+/* The emptiest lane that is free or ours; 0 when there is no room. */
+static unsigned choose_lane(const struct lease *l)
+{
+    unsigned best = 0;
+    for (unsigned lane = 1; lane <= lane_count(l); lane++) {
+        const struct lane *at = &l->lanes[lane];
+        if (at->is_foreign || at->count >= LANE_MESSAGES_MAX)
+            continue;
+        if (best == 0 || at->count < l->lanes[best].count)
+            best = lane;
+    }
+    return best;
+}
+
+/* ---- Taking */
+
+static bool read_submission(struct db *db, struct lease *l, uint64_t base_id,
+                            const struct queue_submission **ret, struct err *err)
+{
+    struct queue_submission *s = arena_new(l->arena, struct queue_submission);
+    if (!s)
+        return err_set(err, ERR_LIMIT, "lease: too much at once");
+    struct db_query q = db_query(db, Q_READ_SUBMISSION);
+    db_bind_u64(&q, base_id);
+    if (db_step(&q)) {
+        s->account_id = db_column_u64(&q, 0);
+        s->account = db_column_copy(&q, 1, l->arena);
+        s->mail_from.localpart = db_column_copy(&q, 2, l->arena);
+        s->mail_from.domain = db_column_copy(&q, 3, l->arena);
+        s->file_size = db_column_u64(&q, 4);
+        s->prefix = db_column_copy(&q, 5, l->arena);
+        s->structure = db_column_copy(&q, 6, l->arena);
+        s->has_8bit = db_column_u64(&q, 7) != 0;
+        s->smtputf8 = db_column_u64(&q, 8) != 0;
+        s->tls = (unsigned)db_column_u64(&q, 9);
+        s->message_id = db_column_copy(&q, 10, l->arena);
+        s->subject = db_column_copy(&q, 11, l->arena);
+        s->future_release = db_column_copy(&q, 12, l->arena);
+        s->cid = db_column_u64(&q, 13);
+        s->queued_ms = db_column_i64(&q, 14);
+    }
+    *ret = s;
+    TRY(db_done(&q, err));
+    return !l->arena->exhausted || err_set(err, ERR_LIMIT, "lease: too much at once");
+}
+
+static void plan(struct lease *l, struct queue_leased *m)
+{
+    int64_t base_ms = (int64_t)l->queue->store->config->queue_retry_ms;
+    uint64_t random = 0;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        random = m->queue_id;
+    m->next_attempt_ms = l->now_ms + queue_backoff_ms(base_ms, m->attempt, random);
+    m->last_attempt_planned_ms =
+        m->next_attempt_ms + queue_backoff_sum_ms(base_ms, m->attempt + 1, m->max_attempts);
+    m->notify_delay = m->attempt == QUEUE_DELAY_NOTICE_ATTEMPT && m->attempt < m->max_attempts;
+}
+
+static bool take(struct db *db, struct lease *l, struct queue_leased *m, struct err *err)
+{
+    m->lease = l->number;
+    plan(l, m);
+    struct db_query q = db_query(db, Q_TAKE);
+    db_bind_i64(&q, l->now_ms);
+    db_bind_i64(&q, m->next_attempt_ms);
+    db_bind_u64(&q, m->lease);
+    db_bind_i64(&q, l->now_ms + (int64_t)l->request->lease_ms);
+    db_bind_str(&q, l->request->deliverer);
+    db_bind_u64(&q, m->lane);
+    db_bind_u64(&q, m->queue_id);
+    TRY(db_run(&q, err));
+    array_push(&l->taken, *m);
+    return true;
+}
+
+/* The waiting, due messages of the destination, first come, first served; in arena. */
+static bool read_waiting(struct db *db, struct lease *l, struct queue_leased **ret,
+                         size_t *ret_count, struct err *err)
+{
+    size_t max = l->request->max_messages - l->taken.len + GROUP_RECIPIENTS_MAX;
+    struct queue_leased *found = arena_new_array(l->arena, max, struct queue_leased);
+    size_t count = 0;
+    if (!found)
+        return err_set(err, ERR_LIMIT, "lease: too much at once");
+    struct db_query q = db_query(db, Q_WAITING);
+    db_bind_str(&q, l->domain);
+    db_bind_i64(&q, l->now_ms);
+    db_bind_u64(&q, max);
+    while (count < max && db_step(&q)) {
+        struct queue_leased *m = &found[count++];
+        m->queue_id = db_column_u64(&q, 0);
+        m->base_id = db_column_u64(&q, 1);
+        m->recipient.localpart = db_column_copy(&q, 2, l->arena);
+        m->recipient.domain = l->domain;
+        m->attempt = (unsigned)db_column_u64(&q, 3) + 1;
+        m->max_attempts = (unsigned)db_column_u64(&q, 4);
+        m->dialed = db_column_copy(&q, 5, l->arena);
+    }
+    *ret = found;
+    *ret_count = count;
+    return db_done(&q, err);
+}
+
+/* Spec 10 C3: recipients of one submission that have come equally far travel together. */
+static bool same_group(const struct queue_leased *a, const struct queue_leased *b)
+{
+    return a->base_id == b->base_id && a->attempt == b->attempt;
+}
+
+static bool take_group(struct db *db, struct lease *l, struct queue_leased *waiting, size_t count,
+                       size_t first, unsigned lane, struct err *err)
+{
+    const struct queue_submission *submission;
+    size_t taken = 0;
+    TRY(read_submission(db, l, waiting[first].base_id, &submission, err));
+    for (size_t i = first; i < count && taken < GROUP_RECIPIENTS_MAX; i++) {
+        struct queue_leased *m = &waiting[i];
+        if (m->lease != 0 || !same_group(m, &waiting[first]))
+            continue;
+        m->submission = submission;
+        m->lane = lane;
+        TRY(take(db, l, m, err));
+        taken++;
+    }
+    l->lanes[lane].count += (unsigned)taken;
+    return true;
+}
+
+static bool take_from_destination(struct db *db, struct lease *l, struct err *err)
+{
+    struct queue_leased *waiting;
+    size_t count;
+    unsigned lane;
+    TRY(read_waiting(db, l, &waiting, &count, err));
+    for (size_t i = 0; i < count && l->taken.len < l->request->max_messages; i++) {
+        if (waiting[i].lease != 0)
+            continue;
+        if ((lane = choose_lane(l)) == 0)
+            break;
+        TRY(take_group(db, l, waiting, count, i, lane, err));
+    }
+    return true;
+}
+
+/* ---- Destinations */
+
+/* Domains with due messages and room, at most max_domains; in arena. Sets next_due_ms to when the
+ * first of those that are not due yet will be. */
+static bool read_destinations(struct db *db, struct lease *l, struct str *domains,
+                              size_t *ret_count, struct err *err)
+{
+    size_t count = 0;
+    bool ok = true;
+    struct db_query q = db_query(db, Q_DUE_DESTINATIONS);
+    while (ok && count < l->request->max_domains && db_step(&q)) {
+        if (db_column_i64(&q, 1) > l->now_ms) {
+            l->reply->next_due_ms = db_column_i64(&q, 1);
+            break;
+        }
+        l->domain = db_column_str(&q, 0);
+        ok = read_lanes(db, l, err);
+        if (ok && choose_lane(l) != 0)
+            domains[count++] = arena_copy(l->arena, l->domain);
+    }
+    *ret_count = count;
+    return db_done(&q, err) && ok;
+}
+
+/* A lease that runs out also makes messages due. */
+static bool consider_expiry(struct db *db, struct lease *l, struct err *err)
+{
+    struct db_query q = db_query(db, Q_NEXT_EXPIRY);
+    if (db_step(&q) && !db_column_is_null(&q, 0)) {
+        int64_t expiry_ms = db_column_i64(&q, 0);
+        if (l->reply->next_due_ms == 0 || expiry_ms < l->reply->next_due_ms)
+            l->reply->next_due_ms = expiry_ms;
+    }
+    return db_done(&q, err);
+}
+
+static bool lease(struct db *db, void *ctx, struct err *err)
+{
+    struct lease *l = ctx;
+    struct str *domains = arena_new_array(l->arena, l->request->max_domains, struct str);
+    size_t count;
+    if (!domains)
+        return err_set(err, ERR_LIMIT, "lease: too many domains at once");
+    TRY(return_expired(db, l, err));
+    TRY(read_destinations(db, l, domains, &count, err));
+    for (size_t i = 0; i < count && l->taken.len < l->request->max_messages; i++) {
+        l->domain = domains[i];
+        TRY(read_lanes(db, l, err));
+        TRY(take_from_destination(db, l, err));
+        TRY(queue_refresh_destination(db, domains[i], err));
+    }
+    return consider_expiry(db, l, err);
+}
+
+bool queue_lease(struct queue *queue, const struct queue_lease_request *request, int64_t now_ms,
+                 struct arena *arena, struct queue_lease_reply *ret, struct err *err)
+{
+    *ret = (struct queue_lease_reply){0};
+    struct lease l = {
+        .queue = queue, .request = request, .now_ms = now_ms, .arena = arena, .reply = ret};
+    /* Not a counter: a lease that a power failure took back must not get the number of the next. */
+    if (getrandom(&l.number, sizeof(l.number), 0) != (ssize_t)sizeof(l.number))
+        return err_set_errno(err, errno, "random number for a lease");
+    l.number = (l.number >> 1) | 1;
+    atomic_store(&queue->nudged, false);
+    bool ok = db_group_run(queue->group, lease, &l, 0, err);
+    if (ok && l.taken.len > 0) {
+        ret->messages = arena_new_array(arena, l.taken.len, struct queue_leased);
+        ret->count = l.taken.len;
+        if (ret->messages)
+            memcpy(ret->messages, l.taken.items, l.taken.len * sizeof(*ret->messages));
+        else /* the leases run out by themselves */
+            ok = err_set(err, ERR_LIMIT, "lease: too much at once");
+    }
+    array_release(&l.taken);
+    return ok;
+}
+
+/* ---- Keeping */
+
+struct extend {
+    struct queue_hold *holds;
+    size_t count;
+    int64_t until_ms;
+};
+
+static bool extend(struct db *db, void *ctx, struct err *err)
+{
+    struct extend *e = ctx;
+    for (size_t i = 0; i < e->count; i++) {
+        struct db_query q = db_query(db, Q_EXTEND);
+        db_bind_i64(&q, e->until_ms);
+        db_bind_u64(&q, e->holds[i].queue_id);
+        db_bind_u64(&q, e->holds[i].lease);
+        TRY(db_run(&q, err));
+        e->holds[i].lost = db_changes(db) == 0;
+    }
+    return true;
+}
+
+bool queue_extend(struct queue *queue, struct queue_hold *holds, size_t count, int64_t until_ms,
+                  struct err *err)
+{
+    struct extend e = {.holds = holds, .count = count, .until_ms = until_ms};
+    return db_group_run(queue->group, extend, &e, 0, err);
+}

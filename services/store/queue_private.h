@@ -1,0 +1,54 @@
+#ifndef SERVICES_STORE_QUEUE_PRIVATE_H
+#define SERVICES_STORE_QUEUE_PRIVATE_H
+
+#include "common/db/group.h"
+#include "services/store/queue.h"
+#include "services/store/queue_sql.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/*
+ * Shared by the queue's own files only: queue.c (opening, sweeping), queue_enqueue.c,
+ * queue_lease.c, queue_finish.c, queue_admin.c.
+ *
+ * Everything that writes is a db_group_change, so that concurrent submissions, leases and results
+ * share a commit. Changes run one at a time, which is why they need no locks.
+ */
+
+struct queue {
+    struct store *store;
+    struct db *db;
+    struct db_group *group;
+    uint64_t made_directory; /* the last of queue/msg/ known to exist; of changes only */
+
+    pthread_mutex_t reader_lock;
+    struct db *reader; /* for queue_list */
+
+    atomic_bool nudged; /* deliverers were told of work and have not come since */
+
+    pthread_t sweeper;
+    bool has_sweeper;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t wake;
+    bool is_stopping;
+    bool wants_sweep;
+};
+
+/* An absent string is empty here: no column is NULL. */
+struct str queue_text(struct str s);
+
+/* Publishes QueueHasWork, once for all that happens before the next lease. */
+void queue_nudge(struct queue *queue, int64_t due_ms);
+/* Makes the sweeper run soon. */
+void queue_want_sweep(struct queue *queue);
+
+/* In a change: brings the row of `domain` in table destination up to date with its messages. */
+bool queue_refresh_destination(struct db *db, struct str domain, struct err *err) MUST_USE;
+/* In a change: removes the row of a message and, with the last one, its submission. */
+bool queue_remove_message(struct db *db, uint64_t id, uint64_t base_id, struct err *err) MUST_USE;
+/* In a change: refuses (ERR_LIMIT) what passes the sender's limits, and counts what does not. */
+bool queue_count_outgoing(struct db *db, const struct queue_enqueue *request, int64_t now_ms,
+                          struct err *err) MUST_USE;
+
+#endif

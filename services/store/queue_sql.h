@@ -1,0 +1,65 @@
+#ifndef SERVICES_STORE_QUEUE_SQL_H
+#define SERVICES_STORE_QUEUE_SQL_H
+
+#include "common/db/db.h"
+
+/*
+ * All SQL of the queue: the schema of queue.db and its statements, by name. The texts, with the
+ * order of their parameters and columns, are in queue_sql.c.
+ */
+
+enum queue_statement {
+    /* Enqueueing. */
+    Q_FIND_KEY,
+    Q_ADD_KEY,
+    Q_ADD_SUBMISSION,
+    Q_ADD_MESSAGE,
+    Q_DESTINATION_DUE,
+    /* Outgoing limits. */
+    Q_COUNT_OUTGOING,
+    Q_COUNT_NEW,
+    Q_ADD_OUTGOING,
+    Q_ADD_CORRESPONDENT,
+    /* Leases. */
+    Q_EXPIRED,
+    Q_RETURN_EXPIRED,
+    Q_DUE_DESTINATIONS,
+    Q_LANES,
+    Q_WAITING,
+    Q_READ_SUBMISSION,
+    Q_TAKE,
+    Q_NEXT_EXPIRY,
+    Q_EXTEND,
+    /* Results. */
+    Q_STATE,
+    Q_RETRY,
+    Q_REMOVE,
+    Q_COUNT_DOWN,
+    Q_REMOVE_SUBMISSION,
+    Q_ADD_ERASE,
+    Q_FIRST_WAITING,
+    Q_SET_DESTINATION,
+    Q_REMOVE_DESTINATION,
+    /* Upkeep. */
+    Q_ERASES,
+    Q_REMOVE_ERASE,
+    Q_FORGET_KEYS,
+    Q_FORGET_OUTGOING,
+    /* The operator. */
+    Q_LIST,
+    Q_COUNT,
+    Q_LIST_BY_ID,
+    Q_PLACE,
+    Q_SET_TIME,
+    Q_SET_HELD,
+    Q_STATEMENT_COUNT
+};
+
+extern const struct db_schema queue_schema;
+
+/* Keys of submissions are forgotten after this time. */
+#define QUEUE_KEY_MEMORY_MS (3600 * 1000LL)
+#define QUEUE_DAY_MS (24 * 3600 * 1000LL)
+#define QUEUE_MINUTE_MS 60000LL
+
+#endif
