@@ -1,0 +1,146 @@
+#include "services/queue-deliverer/local.h"
+
+#include "common/base/clock.h"
+#include "common/mail/compose.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/sha.h>
+
+#define PREFIX_MAX (512 * 1024)
+
+/* What each class of address means for a message in hand; spec 10 A9, A10. */
+static bool judge(const struct local_address *to, struct verdict *ret)
+{
+    switch (to->class) {
+    case LOCAL_ACCOUNT:
+        return false;
+    case LOCAL_UNKNOWN:
+        *ret = verdict_make(VERDICT_PERMANENT, 1, 1, "no such address here");
+        break;
+    case LOCAL_DOMAIN_DISABLED:
+        *ret = verdict_make(VERDICT_TEMPORARY, 2, 1, "the domain is switched off for now");
+        break;
+    case LOCAL_REFUSED:
+        *ret = verdict_make(to->error_code >= 500 ? VERDICT_PERMANENT : VERDICT_TEMPORARY, 7, 1,
+                            "%.*s", STR_ARG(to->error_text));
+        break;
+    case LOCAL_NOT_OURS:
+        *ret = verdict_make(VERDICT_TEMPORARY, 3, 5, "the domain has just left this server");
+        break;
+    }
+    return true;
+}
+
+/* Delivered-To (RFC 9228), Return-Path (RFC 5321 4.4), Received, and what submission had put in
+ * front. */
+static struct str make_prefix(const struct delivery *d, struct job *job, struct address to)
+{
+    struct buf out;
+    buf_init(&out, PREFIX_MAX);
+    bool null_path = job->mail_from.localpart.len == 0 && job->mail_from.domain.len == 0;
+    const struct received received = {
+        .hello = d->settings->hostname,
+        .by_host = d->settings->hostname,
+        .id = arena_printf(&job->arena, "%" PRIx64, job->cid),
+        .recipient = &to,
+        .date = {.time_s = clock_wall_s()},
+        .smtputf8 = job->smtputf8,
+    };
+    buf_append_cstr(&out, "Delivered-To: ");
+    address_write(&out, to);
+    buf_append_cstr(&out, "\r\n");
+    compose_return_path(&out, null_path ? NULL : &job->mail_from, job->smtputf8);
+    compose_received(&out, &received);
+    buf_append(&out, job->prefix);
+    struct str prefix = out.overflow ? STR_NULL : arena_copy(&job->arena, buf_str(&out));
+    buf_release(&out);
+    return prefix;
+}
+
+/* The same for each repetition of the call, and for no other message of any queue. */
+static void make_key(const struct job *job, unsigned char key[16])
+{
+    char text[96];
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    int n =
+        snprintf(text, sizeof(text), "local %" PRIu64 " %" PRId64, job->base_id, job->queued_ms);
+    SHA256((const unsigned char *)text, (size_t)n, digest);
+    memcpy(key, digest, 16);
+}
+
+/* A link to the queue's file in spool/, where store takes it from. */
+static bool link_to_spool(const struct delivery *d, const struct job *job,
+                          struct layout_path *ret_path, struct str *ret_name, char *name,
+                          size_t name_size, struct err *err)
+{
+    static atomic_uint_fast64_t serial;
+    struct layout_path from = layout_queue_message(d->settings->data, job->base_id);
+    snprintf(name, name_size, "queue-deliverer-%ld-%" PRIu64, (long)getpid(),
+             (uint64_t)atomic_fetch_add(&serial, 1) | UINT64_C(1) << 32);
+    *ret_name = str_from_cstr(name);
+    *ret_path = layout_spool(d->settings->data, *ret_name);
+    if (link(from.text, ret_path->text) != 0)
+        return err_set_errno(err, errno, "link %s to %s", from.text, ret_path->text);
+    return true;
+}
+
+static bool deliver(struct delivery *d, struct job *job, struct local_recipient *to,
+                    const size_t *index, size_t count, struct err *err)
+{
+    char name[64];
+    struct layout_path path;
+    struct local_delivery delivery = {
+        .cid = job->cid,
+        .file_size = job->file_size,
+        .structure = job->structure,
+        .mail_from = job->mail_from,
+        .hello = d->settings->hostname,
+        .smtputf8 = job->smtputf8,
+        .recipients = to,
+        .recipient_count = count,
+    };
+    make_key(job, delivery.key);
+    TRY(link_to_spool(d, job, &path, &delivery.spool_name, name, sizeof(name), err));
+    bool ok = backend_deliver(d->backend, &delivery, err);
+    unlink(path.text);
+    for (size_t i = 0; ok && i < count; i++)
+        job->recipients[index[i]].verdict = to[i].verdict;
+    return ok;
+}
+
+bool local_deliver(struct delivery *d, struct job *job, bool *ret_local, struct err *err)
+{
+    struct local_recipient *to =
+        arena_new_array(&job->arena, job->recipient_count, struct local_recipient);
+    size_t *index = arena_new_array(&job->arena, job->recipient_count, size_t);
+    size_t count = 0;
+    if (!to || !index)
+        return err_set(err, ERR_LIMIT, "too many recipients");
+    for (size_t i = 0; i < job->recipient_count; i++) {
+        struct recipient *r = &job->recipients[i];
+        struct local_address address = {0};
+        TRY(backend_resolve(d->backend, job->cid, r->address, &job->arena, &address, err));
+        *ret_local = address.class != LOCAL_NOT_OURS;
+        if (i == 0 && !*ret_local)
+            return true;
+        if (judge(&address, &r->verdict))
+            continue;
+        index[count] = i;
+        to[count++] = (struct local_recipient){
+            .account_id = address.account_id,
+            .mailbox = address.mailbox,
+            .address = r->address,
+            .prefix = make_prefix(d, job, r->address),
+        };
+    }
+    *ret_local = true;
+    if (job->arena.exhausted)
+        return err_set(err, ERR_LIMIT, "too many recipients");
+    return count == 0 || deliver(d, job, to, index, count, err);
+}
