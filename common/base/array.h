@@ -36,7 +36,7 @@
     (array_reserve((array), (array)->len + 1),                                                     \
      memmove((array)->items + (at) + 1, (array)->items + (at),                                     \
              ((array)->len - (at)) * sizeof(*(array)->items)),                                     \
-     (array)->len++, (void)((array)->items[at] = (value)))
+     (array)->items[at] = (value), (void)(array)->len++)
 #define array_remove(array, at, count)                                                             \
     (memmove((array)->items + (at), (array)->items + (at) + (count),                               \
              ((array)->len - (at) - (count)) * sizeof(*(array)->items)),                           \
