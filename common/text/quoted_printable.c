@@ -101,7 +101,22 @@ static void take_byte(struct quoted_printable_decoder *d, char c, struct sink *s
 
 static bool is_ordinary(char c)
 {
-    return c != '=' && !is_blank(c) && c != '\r' && c != '\n';
+    static const bool special[256] = {
+        ['='] = true, [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true};
+    return !special[(unsigned char)c];
+}
+
+/* Length of the start that means itself; blanks count when the line goes on behind them. */
+static size_t ordinary_prefix(struct str s)
+{
+    size_t i = 0;
+    for (;;) {
+        while (i < s.len && is_ordinary(s.ptr[i]))
+            i++;
+        if (s.len - i < 2 || !is_blank(s.ptr[i]) || !is_ordinary(s.ptr[i + 1]))
+            return i;
+        i += 2;
+    }
 }
 
 bool quoted_printable_decoder_feed(struct quoted_printable_decoder *d, struct str chunk,
@@ -110,13 +125,13 @@ bool quoted_printable_decoder_feed(struct quoted_printable_decoder *d, struct st
     struct sink sink = {.to = buf_reserve(out, chunk.len + d->pending_len)};
     if (!sink.to)
         return false;
-    for (size_t i = 0; i < chunk.len;) {
-        size_t from = i;
-        while (d->pending_len == 0 && i < chunk.len && is_ordinary(chunk.ptr[i]))
-            i++;
-        put(&sink, chunk.ptr + from, i - from);
-        if (i < chunk.len)
-            take_byte(d, chunk.ptr[i++], &sink);
+    while (chunk.len > 0) {
+        size_t plain = d->pending_len == 0 ? ordinary_prefix(chunk) : 0;
+        put(&sink, chunk.ptr, plain);
+        chunk = str_skip(chunk, plain);
+        if (chunk.len > 0)
+            take_byte(d, chunk.ptr[0], &sink);
+        chunk = str_skip(chunk, 1);
     }
     buf_commit(out, sink.len);
     return true;
