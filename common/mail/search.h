@@ -16,30 +16,31 @@
  *     struct search *s = search_new(words, 2, NULL, 0, SEARCH_BODY, &arena);
  *     if (search_matches(s, prefix, message, structure)) ...
  *
- * A search is made once for a command and used for many messages; it is changed by matching, so it
+ * A search is made once for a command and used for many messages; matching changes it, so it
  * belongs to one thread at a time.
  */
 
 enum search_scope {
     SEARCH_BODY, /* text parts */
-    SEARCH_TEXT, /* and the header section of every part, raw */
+    SEARCH_TEXT, /* and the header sections of all parts, both raw and with encoded words decoded */
 };
 
 struct search;
 
-/* In arena (some 100 KiB). All `required` words must occur, and none of the `forbidden`. The empty
- * word occurs in everything. Words are UTF-8, kept folded. NULL when the arena is full. */
+/* In arena, with copies of the words (UTF-8). All `required` words must occur, and none of the
+ * `forbidden`. The empty word occurs in everything, one that is not valid UTF-8 in nothing. NULL
+ * when the arena is full. */
 struct search *search_new(const struct str *required, size_t required_count,
                           const struct str *forbidden, size_t forbidden_count,
                           enum search_scope scope, struct arena *arena);
 
 /* `prefix` is the header part that stands in front of `message` (may be empty), `structure` that of
- * `message`. Reads only as much of it as the answer needs. */
+ * `message`. Reads only as much of it as the answer needs; time is linear in that, for each word.
+ */
 bool search_matches(struct search *s, struct str prefix, struct str message,
                     const struct structure *structure);
 
-/* One folded comparison without a message: does `word` occur in `text`? For SUBJECT, FROM and the
- * like. Both UTF-8; invalid bytes match nothing. */
+/* The same rule for one piece of UTF-8 text, whatever the scope: header values and the like. */
 bool search_text_contains(struct search *s, struct str text);
 
 #endif
