@@ -35,9 +35,9 @@ struct service {
     struct metrics *metrics;
     const struct settings *settings;
     const char *config_path; /* NULL: there is no file */
-    void *config;       /* the service's own options, filled */
-    void *state;        /* for the service's use */
-    struct arena arena; /* lives as long as the process */
+    void *config;            /* the service's own options, filled */
+    void *state;             /* for the service's use */
+    struct arena arena;      /* lives as long as the process */
 };
 
 struct service_definition {

@@ -9,6 +9,8 @@ static const struct command_option add_options[] = {
     {"--address", "ADDRESS", "its first address; must be given"},
     {"--description", "TEXT", "for people"},
     {"--quota", "BYTES", "most that it may keep; 0: the server's default, -1: no limit"},
+    {"--outgoing-per-day", "NUMBER", "most messages it may send a day (default 1000)"},
+    {"--new-recipients-per-day", "NUMBER", "most of them to new recipients (default 200)"},
     {"--password-stdin", NULL, "read the password from standard input"},
     {NULL, NULL, NULL},
 };
@@ -33,6 +35,15 @@ static bool parse_quota(const struct invocation *inv, int64_t *ret, struct err *
     return true;
 }
 
+/* A limit that was given as an option; 0, the default, when it was not. */
+static bool parse_limit(const struct invocation *inv, const char *option, uint64_t *ret,
+                        struct err *err)
+{
+    struct str text = invocation_text(inv, option);
+    return str_is_null(text) || str_to_u64(text, UINT32_MAX, ret) ||
+           err_set(err, ERR_SYNTAX, "%s must be a number up to %u", option, UINT32_MAX);
+}
+
 static bool add(struct invocation *inv, struct err *err)
 {
     struct account_entry account = {.name = invocation_arg(inv, 0),
@@ -43,6 +54,8 @@ static bool add(struct invocation *inv, struct err *err)
     if (str_is_null(address))
         return err_set(err, ERR_SYNTAX, "needs --address, the account's first address");
     TRY(parse_quota(inv, &account.quota_bytes, err));
+    TRY(parse_limit(inv, "--outgoing-per-day", &account.outgoing_per_day, err));
+    TRY(parse_limit(inv, "--new-recipients-per-day", &account.new_recipients_per_day, err));
     if (invocation_has(inv, "--password-stdin"))
         TRY(prompt_password(&inv->arena, &password, err));
     TRY(invocation_backend(inv, &b, err));

@@ -46,6 +46,8 @@ struct account_entry {
     struct str login_disabled; /* why; empty: it is not */
     int64_t quota_bytes;
     uint64_t used_bytes;
+    uint64_t outgoing_per_day;       /* 0: the default */
+    uint64_t new_recipients_per_day; /* 0: the default */
 };
 
 struct account_list {

@@ -101,6 +101,8 @@ bool backend_account_add(struct backend *b, const struct account_entry *account,
     message.description = backend_text(b, account->description);
     message.login_disabled = backend_text(b, account->login_disabled);
     message.quota_bytes = account->quota_bytes;
+    message.max_outgoing_per_day = (uint32_t)account->outgoing_per_day;
+    message.max_new_recipients_per_day = (uint32_t)account->new_recipients_per_day;
     Mailrail__AccountAddRequest request = MAILRAIL__ACCOUNT_ADD_REQUEST__INIT;
     request.account = &message;
     request.address = backend_text(b, address);
@@ -132,6 +134,8 @@ bool backend_account_list(struct backend *b, struct account_list *ret, struct er
             .login_disabled = str_from_cstr(account->login_disabled),
             .quota_bytes = account->quota_bytes,
             .used_bytes = account->used_bytes,
+            .outgoing_per_day = account->max_outgoing_per_day,
+            .new_recipients_per_day = account->max_new_recipients_per_day,
         };
     }
     return true;

@@ -15,8 +15,8 @@
  *    +-----------------------+-------------------------+
  *
  * A child that ends is started again after a pause: 0.1 s, doubled each time up to 30 s; one that
- * ran for a minute begins with 0.1 s again. Only the thread that starts children may use them: the
- * kernel signals them when that thread ends (PR_SET_PDEATHSIG).
+ * ran for ten times its last pause begins with 0.1 s again. Only the thread that starts children
+ * may use them: the kernel signals them when that thread ends (PR_SET_PDEATHSIG).
  */
 
 enum child_state { CHILD_DOWN, CHILD_STARTING, CHILD_READY };
