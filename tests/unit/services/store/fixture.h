@@ -1,0 +1,234 @@
+#ifndef TESTS_STORE_FIXTURE_H
+#define TESTS_STORE_FIXTURE_H
+
+#include "common/mail/structure.h"
+#include "services/store/account.h"
+#include "services/store/append.h"
+#include "services/store/changes.h"
+#include "services/store/copy.h"
+#include "services/store/deliver.h"
+#include "services/store/erase.h"
+#include "services/store/expunge.h"
+#include "services/store/mailbox_ops.h"
+#include "services/store/store_flags.h"
+#include "services/store/verify.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * One account on a temporary directory, without directory and bus. fixture_close runs the
+ * consistency check and fails the test when it finds anything.
+ */
+struct fixture {
+    char data[64];
+    struct settings settings;
+    struct store_config config;
+    struct log *log;
+    struct store store;
+    struct account *account;
+    struct arena arena;
+    struct err err;
+    unsigned spooled;
+};
+
+#define FIXTURE_ACCOUNT 7
+
+static inline void fixture_start(struct fixture *f)
+{
+    f->log = log_new(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_ERROR);
+    f->store = (struct store){
+        .settings = &f->settings, .config = &f->config, .log = log_root(f->log, "store")};
+    cr_assert(accounts_open(&f->store, &f->err), "%s", f->err.detail);
+    cr_assert(account_open(&f->store, FIXTURE_ACCOUNT, &f->account, &f->err), "%s", f->err.detail);
+}
+
+static inline void fixture_stop(struct fixture *f)
+{
+    account_release(f->account);
+    f->account = NULL;
+    accounts_close(f->store.accounts);
+    log_free(f->log);
+}
+
+static inline void fixture_open(struct fixture *f)
+{
+    memset(f, 0, sizeof(*f));
+    strcpy(f->data, "/tmp/mailrail-test-XXXXXX");
+    cr_assert(mkdtemp(f->data) != NULL);
+    f->settings.data = str_from_cstr(f->data);
+    f->config = (struct store_config){
+        .open_accounts_max = 16, .account_idle_s = 300, .erase_after_s = 3600};
+    char spool[80];
+    snprintf(spool, sizeof(spool), "%s/spool", f->data);
+    cr_assert(mkdir(spool, 0770) == 0);
+    arena_init(&f->arena, 64 << 20);
+    fixture_start(f);
+}
+
+static inline void fixture_reopen(struct fixture *f)
+{
+    fixture_stop(f);
+    fixture_start(f);
+}
+
+static inline size_t fixture_verify(struct fixture *f)
+{
+    struct findings findings;
+    findings_init(&findings, &f->arena);
+    cr_assert(verify_account(f->account, &findings, &f->err), "%s", f->err.detail);
+    for (size_t i = 0; i < findings.lines.len; i++)
+        fprintf(stderr, "finding: %.*s\n", STR_ARG(findings.lines.items[i]));
+    size_t count = findings.lines.len;
+    findings_release(&findings);
+    return count;
+}
+
+static inline int fixture_remove_one(const char *path, const struct stat *st, int type,
+                                     struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static inline void fixture_discard(struct fixture *f)
+{
+    fixture_stop(f);
+    arena_release(&f->arena);
+    nftw(f->data, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline void fixture_close(struct fixture *f)
+{
+    cr_expect(fixture_verify(f) == 0, "the account is inconsistent");
+    fixture_discard(f);
+}
+
+/* ---- Messages */
+
+/* Writes the text as a new spool file; its name is in arena. */
+static inline struct str fixture_spool(struct fixture *f, struct str text)
+{
+    char path[128];
+    struct str name = arena_printf(&f->arena, "test-%u-%d", f->spooled++, (int)getpid());
+    snprintf(path, sizeof(path), "%s/spool/%.*s", f->data, STR_ARG(name));
+    FILE *file = fopen(path, "w");
+    cr_assert(file && fwrite(text.ptr, 1, text.len, file) == text.len && fclose(file) == 0);
+    return name;
+}
+
+static inline struct new_message fixture_message(struct fixture *f, struct str text)
+{
+    struct buf encoded;
+    buf_init(&encoded, 1 << 20);
+    const struct structure *s = structure_parse(text, &f->arena);
+    cr_assert(structure_encode(s, &f->arena, &encoded, &f->err), "%s", f->err.detail);
+    struct new_message m = {.file_size = text.len,
+                            .structure_bytes = arena_copy(&f->arena, buf_str(&encoded)),
+                            .received_s = 1700000000,
+                            .zone = ENTRY_ZONE_UTC};
+    buf_release(&encoded);
+    cr_assert(message_decode(&m, &f->arena, &f->err), "%s", f->err.detail);
+    return m;
+}
+
+static inline bool fixture_try_deliver(struct fixture *f, const char *mailbox, struct delivery *d,
+                                       const char *text)
+{
+    struct str bytes = str_from_cstr(text);
+    struct new_message given = d->message;
+    d->message = fixture_message(f, bytes);
+    d->message.prefix = given.prefix;
+    d->message.flags = given.flags;
+    d->message.keywords = given.keywords;
+    d->message.origin = given.origin;
+    if (given.received_s != 0)
+        d->message.received_s = given.received_s;
+    d->spool_name = fixture_spool(f, bytes);
+    d->mailbox = str_from_cstr(mailbox);
+    if (d->quota_bytes == 0)
+        d->quota_bytes = INT64_MAX;
+    return deliver(f->account, d, &f->arena, &f->err);
+}
+
+#define TEXT "From: a@example.org\r\nSubject: hi\r\n\r\nhello\r\n"
+
+static inline struct delivery fixture_deliver(struct fixture *f, const char *mailbox,
+                                              const char *text)
+{
+    struct delivery d = {.mailbox_id = 0};
+    cr_assert(fixture_try_deliver(f, mailbox, &d, text), "%s", f->err.detail);
+    return d;
+}
+
+static inline bool fixture_has_file(struct fixture *f, uint64_t id)
+{
+    return access(account_message_path(f->account, id).text, F_OK) == 0;
+}
+
+/* ---- Mailboxes and their messages */
+
+static inline struct changes fixture_pull(struct fixture *f, const char *name, uint64_t since)
+{
+    struct changes c;
+    struct changes_request r = {.name = str_from_cstr(name), .since_modseq = since};
+    cr_assert(changes_read(f->account, &r, &f->arena, &c, &f->err), "%s: %s", name, f->err.detail);
+    return c;
+}
+
+static inline bool fixture_has_mailbox(struct fixture *f, const char *name)
+{
+    struct changes c;
+    struct changes_request r = {.name = str_from_cstr(name)};
+    return changes_read(f->account, &r, &f->arena, &c, &f->err);
+}
+
+static inline struct uids fixture_uids(struct fixture *f, const uint32_t *uids, size_t count)
+{
+    struct uids list = uids_new(&f->arena, count);
+    memcpy(list.items, uids, count * sizeof(*uids));
+    list.len = count;
+    return list;
+}
+
+#define UIDS(f, ...)                                                                               \
+    fixture_uids((f), (const uint32_t[]){__VA_ARGS__},                                             \
+                 sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
+
+static inline struct store_flags fixture_flag(struct fixture *f, const char *mailbox,
+                                              enum store_mode mode, uint32_t flags,
+                                              struct uids uids)
+{
+    struct store_flags op = {.mailbox_id = fixture_pull(f, mailbox, 0).mailbox.id,
+                             .mode = mode,
+                             .flags = flags,
+                             .uids = uids};
+    cr_assert(store_flags(f->account, STR_NULL, &op, &f->arena, &f->err), "%s", f->err.detail);
+    return op;
+}
+
+static inline struct expunge fixture_expunge(struct fixture *f, const char *mailbox)
+{
+    struct expunge op = {.mailbox_id = fixture_pull(f, mailbox, 0).mailbox.id};
+    cr_assert(expunge(f->account, STR_NULL, &op, &f->arena, &f->err), "%s", f->err.detail);
+    return op;
+}
+
+static inline bool fixture_copy(struct fixture *f, const char *from, const char *to, bool move,
+                                struct uids uids, struct copy *ret)
+{
+    *ret = (struct copy){.mailbox_id = fixture_pull(f, from, 0).mailbox.id,
+                         .to = str_from_cstr(to),
+                         .move = move,
+                         .uids = uids,
+                         .quota_bytes = INT64_MAX};
+    return copy_messages(f->account, STR_NULL, ret, &f->arena, &f->err);
+}
+
+#endif
