@@ -1,0 +1,144 @@
+#include "services/imap/command.h"
+#include "services/imap/names.h"
+#include "services/imap/parse.h"
+#include "services/imap/respond.h"
+
+/* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 6.3.4 to 6.3.8). */
+
+/* RFC 6154 3: the special uses that a mailbox can be given, as store knows them. */
+static const struct str special_uses[] = {STR_INIT("\\Archive"), STR_INIT("\\Drafts"),
+                                          STR_INIT("\\Junk"), STR_INIT("\\Sent"),
+                                          STR_INIT("\\Trash")};
+
+struct create {
+    struct str name;
+    struct str special_use; /* empty: none */
+    bool refused;           /* a use that cannot be given, or more than one */
+};
+
+static void take_use(struct cursor *c, struct create *create)
+{
+    cursor_expect(c, '\\');
+    struct str atom = parse_atom(c, "special use");
+    struct str use = str_make(atom.ptr - 1, atom.len + 1);
+    for (size_t i = 0; !cursor_failed(c) && i < ARRAY_LEN(special_uses); i++) {
+        if (!str_eq_nocase(use, special_uses[i]))
+            continue;
+        bool another = create->special_use.len > 0 && !str_eq(create->special_use, special_uses[i]);
+        create->refused = create->refused || another;
+        create->special_use = special_uses[i];
+        return;
+    }
+    create->refused = true;
+}
+
+/* "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"] */
+static bool take_create(struct imap *imap, struct cursor *c, struct create *create, struct err *err)
+{
+    parse_space(c);
+    create->name = name_take(imap, c);
+    if (cursor_skip(c, ' ')) {
+        cursor_expect_nocase(c, STR("(USE ("));
+        while (!cursor_at_end(c) && !cursor_next_is(c, ')')) {
+            take_use(c, create);
+            cursor_skip(c, ' ');
+        }
+        cursor_expect_nocase(c, STR("))"));
+    }
+    return cursor_finish(c, err);
+}
+
+static void write_created(struct imap *imap, struct str name, struct str old_name)
+{
+    struct buf *out = imap_out(imap);
+    buf_append(out, STR("* LIST (\\Subscribed) \"/\" "));
+    respond_mailbox(imap, out, name);
+    if (imap->rev2 && old_name.len > 0) {
+        buf_append(out, STR(" (\"OLDNAME\" ("));
+        respond_string(out, old_name, imap->utf8);
+        buf_append(out, STR("))"));
+    }
+    buf_append(out, STR("\r\n"));
+}
+
+enum session_next cmd_create(struct imap *imap, struct cursor *args)
+{
+    struct err err;
+    struct create create = {0};
+    if (!take_create(imap, args, &create, &err))
+        return respond_syntax(imap, &err);
+    if (create.refused)
+        return respond_no(imap, "[USEATTR] that special use cannot be given");
+    struct str name = create.name;
+    while (name.len > 1 && str_ends_with(name, STR("/")))
+        name.len--;
+    struct name_list created;
+    struct backend_call call = imap_call(imap);
+    if (!backend_create(imap->server->backend, &call, name, create.special_use, &created, &err))
+        return respond_err(imap, &err);
+    for (size_t i = 0; i < created.len; i++) {
+        bool altered = i + 1 == created.len && !str_eq_nocase(create.name, created.names[i]);
+        write_created(imap, created.names[i], altered ? create.name : STR_NULL);
+    }
+    return respond_ok(imap, "created");
+}
+
+static bool take_name(struct imap *imap, struct cursor *c, struct str *ret, struct err *err)
+{
+    parse_space(c);
+    *ret = name_take(imap, c);
+    return cursor_finish(c, err);
+}
+
+enum session_next cmd_delete(struct imap *imap, struct cursor *args)
+{
+    struct err err;
+    struct str name;
+    if (!take_name(imap, args, &name, &err))
+        return respond_syntax(imap, &err);
+    struct backend_call call = imap_call(imap);
+    if (backend_delete(imap->server->backend, &call, name, &err))
+        return respond_ok(imap, "deleted");
+    if (err.kind == ERR_CONFLICT)
+        return respond_no(imap, "[HASCHILDREN] the mailbox has children");
+    return respond_err(imap, &err);
+}
+
+enum session_next cmd_rename(struct imap *imap, struct cursor *args)
+{
+    struct err err;
+    parse_space(args);
+    struct str from = name_take(imap, args);
+    parse_space(args);
+    struct str to = name_take(imap, args);
+    if (!cursor_finish(args, &err))
+        return respond_syntax(imap, &err);
+    struct backend_call call = imap_call(imap);
+    if (!backend_rename(imap->server->backend, &call, from, to, &err))
+        return respond_err(imap, &err);
+    if (imap->selected.view) /* Inbox gives its messages away; else only the name is new */
+        view_nudge(imap->selected.view, UINT64_MAX);
+    return respond_ok(imap, "renamed");
+}
+
+static enum session_next subscription(struct imap *imap, struct cursor *args, bool subscribed)
+{
+    struct err err;
+    struct str name;
+    if (!take_name(imap, args, &name, &err))
+        return respond_syntax(imap, &err);
+    struct backend_call call = imap_call(imap);
+    if (!backend_set_subscribed(imap->server->backend, &call, name, subscribed, &err))
+        return respond_err(imap, &err);
+    return respond_ok(imap, subscribed ? "subscribed" : "unsubscribed");
+}
+
+enum session_next cmd_subscribe(struct imap *imap, struct cursor *args)
+{
+    return subscription(imap, args, true);
+}
+
+enum session_next cmd_unsubscribe(struct imap *imap, struct cursor *args)
+{
+    return subscription(imap, args, false);
+}

@@ -1,0 +1,237 @@
+#include "services/imap/respond.h"
+
+#include "common/base/clock.h"
+#include "common/text/utf7.h"
+#include "common/text/utf8.h"
+#include "services/imap/announce.h"
+#include "services/imap/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define TEXT_MAX 1024
+#define QUOTED_MAX 1024 /* longer strings go out as literals */
+
+/* ---- The end of a command */
+
+/* RFC 9051 7.5.1: no EXPUNGE, and by spec 2.18 nothing else, in commands by message number. */
+static bool may_announce(const struct imap *imap)
+{
+    if (imap->state != STATE_SELECTED || !imap->row || (imap->row->flags & COMMAND_SILENT))
+        return false;
+    return imap->uid || !(imap->row->flags & COMMAND_NUMBERS);
+}
+
+static void count_command(struct imap *imap)
+{
+    if (!imap->server->commands)
+        return;
+    static const char *const results[] = {"ok", "no", "bad"};
+    struct str rest = str_skip(imap->final, imap->tag.len + 1);
+    size_t result = str_starts_with(rest, STR("OK")) ? 0 : str_starts_with(rest, STR("NO")) ? 1 : 2;
+    char verb[32] = "unknown";
+    if (imap->row && !str_copy_cstr(imap->row->verb, verb, sizeof(verb)))
+        verb[0] = '\0';
+    struct metric *seconds = metric_with(imap->server->commands, verb, results[result], NULL);
+    metric_observe_us(seconds, clock_monotonic_us() - imap->started_us);
+}
+
+static enum session_next finish(struct imap *imap)
+{
+    if (may_announce(imap) && !announce(imap)) {
+        imap->more = finish;
+        return SESSION_MORE;
+    }
+    enum session_next next = imap->final_next;
+    buf_append(imap_out(imap), imap->final);
+    count_command(imap);
+    imap_command_reset(imap);
+    return next;
+}
+
+/* Changes that store told of are fetched first, so that they are announced with this answer. When
+ * store is away they wait. */
+static void refresh(struct imap *imap)
+{
+    struct err err;
+    struct backend_call call = imap_call(imap);
+    if (view_is_stale(imap->selected.view) &&
+        !view_refresh(imap->selected.view, imap->server->backend, &call, false, &err))
+        log_debug(session_log(imap->session), "view not refreshed", LOG_ERR(&err));
+}
+
+static enum session_next end_command(struct imap *imap, enum session_next next, const char *result,
+                                     const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    BUG_ON(len < 0);
+    char *text = arena_alloc(&imap->arena, (size_t)len + 1);
+    if (text)
+        vsnprintf(text, (size_t)len + 1, format, args);
+    imap->final =
+        arena_printf(&imap->arena, "%.*s %s %s\r\n", STR_ARG(imap->tag), result, text ? text : "");
+    if (str_is_null(imap->final)) /* the command filled its arena */
+        imap->final = STR("* BYE [ALERT] out of memory\r\n"), next = SESSION_CLOSE;
+    imap->final_next = next;
+    if (may_announce(imap))
+        refresh(imap);
+    return finish(imap);
+}
+
+#define END_COMMAND(next, result)                                                                  \
+    va_list args;                                                                                  \
+    va_start(args, format);                                                                        \
+    enum session_next then = end_command(imap, next, result, format, args);                        \
+    va_end(args);                                                                                  \
+    return then
+
+enum session_next respond_ok(struct imap *imap, const char *format, ...)
+{
+    END_COMMAND(SESSION_READ, "OK");
+}
+
+enum session_next respond_ok_then(struct imap *imap, enum session_next next, const char *format,
+                                  ...)
+{
+    END_COMMAND(next, "OK");
+}
+
+enum session_next respond_no(struct imap *imap, const char *format, ...)
+{
+    END_COMMAND(SESSION_READ, "NO");
+}
+
+enum session_next respond_bad(struct imap *imap, const char *format, ...)
+{
+    END_COMMAND(SESSION_READ, "BAD");
+}
+
+enum session_next respond_syntax(struct imap *imap, const struct err *err)
+{
+    if (err->kind == ERR_LIMIT)
+        return respond_bad(imap, "[TOOBIG] %s", err->detail);
+    return respond_bad(imap, "%s", err->detail);
+}
+
+/* Failures of store as IMAP sees them (RFC 9051 7.1). */
+static const struct {
+    enum err_kind kind;
+    const char *code;
+    const char *text;
+    bool log;
+} failures[] = {
+    {ERR_SYNTAX, "[CANNOT] ", "not a name that can be used", false},
+    {ERR_STATE, "", "not possible", false},
+    {ERR_LIMIT, "[LIMIT] ", "too large or too many", false},
+    {ERR_NOT_FOUND, "[NONEXISTENT] ", "no such mailbox", false},
+    {ERR_DENIED, "[NOPERM] ", "not allowed", true},
+    {ERR_CONFLICT, "[ALREADYEXISTS] ", "exists already", false},
+    {ERR_TEMPORARY, "[UNAVAILABLE] ", "not possible now, try again later", true},
+    {ERR_TIMEOUT, "[UNAVAILABLE] ", "took too long, try again later", true},
+    {ERR_UNAVAILABLE, "[UNAVAILABLE] ", "the mail store does not answer, try again later", true},
+    {ERR_CORRUPT, "[CORRUPTION] ", "stored data is damaged", true},
+    {ERR_INTERNAL, "[SERVERBUG] ", "internal failure", true},
+};
+
+enum session_next respond_err(struct imap *imap, const struct err *err)
+{
+    size_t row = 0;
+    while (row + 1 < ARRAY_LEN(failures) && failures[row].kind != err->kind)
+        row++;
+    if (failures[row].log)
+        log_warn(session_log(imap->session), "command failed",
+                 LOG_STR("command", imap->row ? imap->row->verb : STR("")), LOG_ERR(err));
+    return respond_no(imap, "%s%s", failures[row].code,
+                      err->reply[0] ? err->reply : failures[row].text);
+}
+
+/* ---- Lines */
+
+static void append_line(struct imap *imap, const char *start, const char *format, va_list args)
+{
+    char text[TEXT_MAX];
+    if (vsnprintf(text, sizeof(text), format, args) < 0)
+        BUG("answer");
+    buf_printf(imap_out(imap), "%s%s\r\n", start, text);
+}
+
+void respond_untagged(struct imap *imap, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    append_line(imap, "* ", format, args);
+    va_end(args);
+}
+
+void respond_continue(struct imap *imap, struct str text)
+{
+    buf_append(imap_out(imap), STR("+ "));
+    buf_append(imap_out(imap), text);
+    buf_append(imap_out(imap), STR("\r\n"));
+}
+
+enum session_next respond_bye(struct imap *imap, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    append_line(imap, "* BYE ", format, args);
+    va_end(args);
+    return SESSION_CLOSE;
+}
+
+/* ---- Strings */
+
+/* quoted = DQUOTE *QUOTED-CHAR DQUOTE, without NUL, CR and LF */
+static bool can_quote(struct str text, bool utf8)
+{
+    if (text.len > QUOTED_MAX)
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == '\0' || text.ptr[i] == '\r' || text.ptr[i] == '\n' ||
+            (!utf8 && (unsigned char)text.ptr[i] >= 0x80))
+            return false;
+    return true;
+}
+
+void respond_string(struct buf *out, struct str text, bool utf8)
+{
+    if (!can_quote(text, utf8)) {
+        buf_append_char(out, '{');
+        buf_append_u64(out, text.len);
+        buf_append(out, STR("}\r\n"));
+        buf_append(out, text);
+        return;
+    }
+    buf_append_char(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"' || text.ptr[i] == '\\')
+            buf_append_char(out, '\\');
+        buf_append_char(out, text.ptr[i]);
+    }
+    buf_append_char(out, '"');
+}
+
+void respond_nstring(struct buf *out, struct str text, bool utf8)
+{
+    if (str_is_null(text))
+        buf_append(out, STR("NIL"));
+    else
+        respond_string(out, text, utf8);
+}
+
+/* Names that are atoms go out bare, as clients are used to. */
+void respond_mailbox(struct imap *imap, struct buf *out, struct str name)
+{
+    if (!imap->utf8)
+        name = utf7_encode(name, &imap->arena);
+    bool atom = name.len > 0 && !str_eq_nocase(name, STR("NIL"));
+    for (size_t i = 0; atom && i < name.len; i++)
+        atom = is_imap_astring((unsigned char)name.ptr[i]);
+    if (atom)
+        buf_append(out, name);
+    else
+        respond_string(out, name, imap->utf8);
+}

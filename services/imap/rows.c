@@ -1,0 +1,109 @@
+#include "services/imap/rows.h"
+
+#include <string.h>
+
+#define BATCH_ARENA_MAX (256u << 20)
+
+void rows_init(struct rows *r, struct imap *imap, struct uid_set *uids, bool structure, bool prefix)
+{
+    r->uids = *uids;
+    *uids = (struct uid_set){0};
+    r->structure = structure;
+    r->prefix = prefix;
+    arena_init(&r->batch_arena, BATCH_ARENA_MAX);
+    arena_init(&r->row_arena, STRUCTURE_ARENA_SIZE);
+    r->message = (struct message){
+        .data = imap->server->settings->data, .account_id = account_id(imap->account), .fd = -1};
+}
+
+void rows_release(struct rows *r)
+{
+    message_close(&r->message);
+    uid_set_release(&r->uids);
+    arena_release(&r->batch_arena);
+    arena_release(&r->row_arena);
+}
+
+/* Which messages of the batch have something to ask for. */
+static size_t collect_ids(const struct rows *r, uint64_t *ids)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->len; i++)
+        if (r->structure || r->batch[i].message.prefix_size > 0)
+            ids[count++] = r->batch[i].message.id;
+    return count;
+}
+
+/* Rows and answers are in the same order; those of messages that are gone are missing. */
+static void match_texts(struct rows *r, struct message_row *texts, size_t count)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < r->len && next < count; i++)
+        if (texts[next].id == r->batch[i].message.id)
+            r->texts[i] = &texts[next++];
+}
+
+static bool load_texts(struct rows *r, struct imap *imap, struct err *err)
+{
+    uint64_t ids[ROWS_BATCH];
+    memset(r->texts, 0, sizeof(r->texts));
+    size_t wanted = r->structure || r->prefix ? collect_ids(r, ids) : 0, count;
+    if (wanted == 0)
+        return true;
+    arena_reset(&r->batch_arena);
+    struct message_row *texts;
+    struct backend_call call = imap_call_in(imap, &r->batch_arena);
+    if (!backend_messages(imap->server->backend, &call, view_info(imap->selected.view).mailbox_id,
+                          ids, wanted, r->prefix, r->structure, &texts, &count, err))
+        return false;
+    match_texts(r, texts, count);
+    return true;
+}
+
+static bool load_batch(struct rows *r, struct imap *imap, struct err *err)
+{
+    struct selected *selected = &imap->selected;
+    r->at = 0;
+    r->len = view_read(selected->view, selected->user.horizon, &r->uids, r->after_uid, r->batch,
+                       ROWS_BATCH);
+    if (r->len == 0)
+        return false;
+    r->after_uid = r->batch[r->len - 1].message.uid;
+    return load_texts(r, imap, err);
+}
+
+static bool load_message(struct rows *r, struct err *err)
+{
+    struct message *m = &r->message;
+    const struct message_row *text = r->texts[r->at];
+    r->row = r->batch[r->at];
+    m->row = &r->row.message;
+    m->prefix = text ? text->prefix : STR_NULL;
+    m->structure = NULL;
+    if (!text && r->row.message.prefix_size > 0 && r->prefix)
+        return err_set(err, ERR_NOT_FOUND, "message %u is gone", m->row->uid);
+    if (r->prefix && m->prefix.len != r->row.message.prefix_size)
+        return err_set(err, ERR_CORRUPT, "prefix of message %u has a wrong size", m->row->uid);
+    if (!text || !r->structure)
+        return true;
+    arena_reset(&r->row_arena);
+    return structure_decode(text->structure, &r->row_arena, &m->structure, err);
+}
+
+bool rows_load(struct rows *r, struct imap *imap, struct err *err)
+{
+    err->kind = ERR_NONE;
+    if (r->loaded)
+        return true;
+    if (r->at == r->len && !load_batch(r, imap, err))
+        return false;
+    r->loaded = load_message(r, err);
+    return r->loaded;
+}
+
+void rows_next(struct rows *r)
+{
+    message_close(&r->message);
+    r->loaded = false;
+    r->at++;
+}

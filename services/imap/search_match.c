@@ -1,0 +1,137 @@
+#include "common/mail/encoded_word.h"
+#include "common/mail/header.h"
+#include "services/imap/flags.h"
+#include "services/imap/search.h"
+
+/* What is known of a message while keys are asked. */
+struct subject {
+    const struct view_message *row;
+    struct message *message; /* NULL: only the row */
+    struct str file;
+    struct arena *scratch;
+};
+
+static bool matches(const struct search_key *key, const struct subject *s);
+
+static bool has_keyword(const struct view_message *m, struct str keyword)
+{
+    struct str rest = m->keywords ? m->keywords->text : STR_NULL, word;
+    while (rest.len > 0) {
+        str_cut(rest, ' ', &word, &rest);
+        if (str_eq(word, keyword))
+            return true;
+    }
+    return false;
+}
+
+static bool is_day_in(const struct search_key *key, struct date date)
+{
+    int64_t day = date_day_number(date);
+    return key->first <= day && day <= key->last;
+}
+
+static bool was_sent(const struct search_key *key, const struct subject *s)
+{
+    const struct envelope *envelope = s->message->structure->envelope;
+    return envelope->has_date && is_day_in(key, envelope->date);
+}
+
+/* Encoded words are undone, so that what the user sees is found. */
+static bool field_contains(const struct search_key *key, struct str header, struct arena *scratch)
+{
+    struct header_walk walk = header_walk_init(header);
+    struct header_field field;
+    while (header_next(&walk, &field)) {
+        if (!str_eq_nocase(field.name, key->text))
+            continue;
+        if (key->empty_text)
+            return true;
+        struct str value = header_unfold(field.raw_value, scratch);
+        if (search_text_contains(key->words, encoded_word_decode(value, scratch)))
+            return true;
+    }
+    return false;
+}
+
+static bool has_field(const struct search_key *key, const struct subject *s)
+{
+    bool found = field_contains(key, s->message->prefix, s->scratch) ||
+                 field_contains(key, s->file, s->scratch);
+    arena_reset(s->scratch);
+    return found;
+}
+
+static bool matches_children(const struct search_key *key, const struct subject *s, bool all)
+{
+    for (const struct search_key *child = key->child; child; child = child->next)
+        if (matches(child, s) != all)
+            return !all;
+    return all;
+}
+
+static bool matches_plain(const struct search_key *key, const struct subject *s)
+{
+    switch (key->kind) {
+    case SEARCH_ALL:
+        return true;
+    case SEARCH_FLAG:
+        return s->row->flags & key->flag;
+    case SEARCH_KEYWORD:
+        return has_keyword(s->row, key->text);
+    case SEARCH_UIDS:
+        return uid_set_has(&key->uids, s->row->uid);
+    case SEARCH_SIZE:
+        return key->min <= s->row->size && s->row->size <= key->max;
+    case SEARCH_RECEIVED:
+        return is_day_in(key, (struct date){s->row->received_s, s->row->zone_minutes});
+    case SEARCH_SENT:
+        return was_sent(key, s);
+    case SEARCH_HEADER:
+        return has_field(key, s);
+    case SEARCH_WORDS:
+        return search_matches(key->words, s->message->prefix, s->file, s->message->structure);
+    case SEARCH_AND:
+        return matches_children(key, s, true);
+    case SEARCH_OR:
+        return matches_children(key, s, false);
+    }
+    BUG("search key");
+}
+
+static bool matches(const struct search_key *key, const struct subject *s)
+{
+    return matches_plain(key, s) != key->negated;
+}
+
+enum search_cost search_cost(const struct search_program *program)
+{
+    enum search_cost cost = SEARCH_COST_ROW;
+    for (const struct search_key *key = program->keys; key; key = key->next)
+        cost = key->cost > cost ? key->cost : cost;
+    return cost;
+}
+
+bool search_row_matches(const struct search_program *program, const struct view_row *row)
+{
+    struct subject s = {.row = &row->message};
+    for (const struct search_key *key = program->keys; key; key = key->next)
+        if (key->cost == SEARCH_COST_ROW && !matches(key, &s))
+            return false;
+    return true;
+}
+
+bool search_message_matches(const struct search_program *program, struct message *message,
+                            struct arena *scratch, bool *ret_matches, struct err *err)
+{
+    struct subject s = {.row = message->row, .message = message, .scratch = scratch};
+    bool matched = true;
+    for (const struct search_key *key = program->keys; key && matched; key = key->next) {
+        if (key->cost == SEARCH_COST_ROW)
+            continue;
+        if (key->cost == SEARCH_COST_TEXT && str_is_null(s.file))
+            TRY(message_map(message, &s.file, err));
+        matched = matches(key, &s);
+    }
+    *ret_matches = matched;
+    return true;
+}

@@ -1,0 +1,28 @@
+#ifndef SERVICES_IMAP_SELECT_H
+#define SERVICES_IMAP_SELECT_H
+
+#include "services/imap/parse.h"
+#include "services/imap/session.h"
+
+/* The selected mailbox of a session. */
+
+/* Gives up the view; harmless when there is none. The state stays. */
+void selected_close(struct imap *imap);
+
+/* True when the mailbox is still there; else the answer for the client is in `err`. */
+bool selected_check(struct imap *imap, struct err *err) MUST_USE;
+
+/* The UIDs of the messages that a command names, by number or (`uid`) by UID: ranges in which every
+ * visible message is meant. Fails as a syntax error for numbers that do not exist (spec 2.20). The
+ * caller releases the set. */
+bool selected_resolve(struct imap *imap, const struct sequence_set *set, bool uid,
+                      struct uid_set *ret, struct err *err) MUST_USE;
+
+/* All visible messages of the set, as a list of UIDs in the command's arena. */
+bool selected_list_uids(struct imap *imap, const struct uid_set *set, struct uid_list *ret,
+                        struct err *err) MUST_USE;
+
+/* Number of messages that the client knows of. */
+uint32_t selected_exists(struct imap *imap);
+
+#endif
