@@ -131,7 +131,8 @@ static void add_hit(struct search_work *work, const struct view_row *row)
 /* Over all messages that the client knows of, by what the view knows of them. */
 static void search_rows(struct imap *imap, struct search_work *work)
 {
-    static const struct uid_set all = {.items = (struct uid_range[]){{1, UINT32_MAX}}, .len = 1};
+    struct uid_range everything = {1, UINT32_MAX};
+    const struct uid_set all = {.items = &everything, .len = 1};
     struct view_row rows[ROWS_BATCH];
     struct selected *selected = &imap->selected;
     uint32_t after = 0;

@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#define PULL_ARENA_MAX (64u << 20)
+
 struct registry {
     struct backend *backend;
     pthread_mutex_t lock; /* of all accounts and their views' counts */
@@ -164,8 +166,9 @@ static uint64_t guess_mailbox(struct account *a, struct str name, struct arena *
     return id;
 }
 
-bool account_open_view(struct account *a, const struct backend_call *call, struct str name,
-                       struct view **ret_view, struct err *err)
+/* Finds the view and brings it up to date; `arena` is for what store answers. */
+static bool open_view(struct account *a, const struct backend_call *call, struct str name,
+                      struct view **ret_view, struct err *err)
 {
     uint64_t guess = guess_mailbox(a, name, call->arena);
     struct view *view = guess ? join_view(a, guess, false) : NULL;
@@ -175,17 +178,28 @@ bool account_open_view(struct account *a, const struct backend_call *call, struc
         account_close_view(a, view);
         return false;
     }
-    if (view && changes.mailbox.id != guess) { /* renamed since: what came is of another mailbox */
+    bool same = view && changes.mailbox.id == guess;
+    if (view && !same) /* renamed since: what came is about another mailbox */
         account_close_view(a, view);
-        view = NULL;
-    }
-    bool is_shared = view != NULL;
-    if (!view)
+    if (!same)
         view = join_view(a, changes.mailbox.id, true);
-    if (is_shared || (!changes.more && pull.since_modseq == 0))
+    if (same || pull.since_modseq == 0)
         view_apply(view, pull.since_modseq, &changes);
-    else
-        view_nudge(view, UINT64_MAX);
+    *ret_view = view;
+    return true;
+}
+
+bool account_open_view(struct account *a, const struct backend_call *call, struct str name,
+                       struct view **ret_view, struct err *err)
+{
+    struct arena arena;
+    arena_init(&arena, PULL_ARENA_MAX);
+    struct backend_call in_arena = {.cid = call->cid, .token = call->token, .arena = &arena};
+    struct view *view;
+    bool ok = open_view(a, &in_arena, name, &view, err);
+    arena_release(&arena);
+    if (!ok)
+        return false;
     if (!view_refresh(view, a->registry->backend, call, false, err)) {
         account_close_view(a, view);
         return false;

@@ -9,7 +9,7 @@
 
 #define DEPTH_MAX 100
 #define FIELDS_MAX 200
-#define DECODE_CHUNK (64 * 1024)
+#define SCRATCH_SLACK (64 * 1024)
 
 /* ---- Grammar (RFC 9051 9) */
 
@@ -259,44 +259,12 @@ bool section_find(const struct section *section, struct message *m, struct buf *
 
 /* ---- BINARY (RFC 3516) */
 
-/* Text has CRLF line ends, so that its size is the one that the structure has. */
-static void append_text(struct buf *out, struct str bytes, bool *after_cr)
-{
-    while (bytes.len > 0) {
-        ptrdiff_t lf = str_find_char(bytes, '\n');
-        size_t len = lf < 0 ? bytes.len : (size_t)lf;
-        bool cr = len > 0 ? bytes.ptr[len - 1] == '\r' : *after_cr;
-        buf_append(out, str_slice(bytes, 0, len));
-        if (lf >= 0)
-            buf_append(out, cr ? STR("\n") : STR("\r\n"));
-        *after_cr = lf < 0 && cr;
-        bytes = str_skip(bytes, lf < 0 ? len : len + 1);
-    }
-}
-
 static void decode_part(const struct part *part, struct str encoded, struct buf *out)
 {
     struct content_decoder decoder;
-    struct buf chunk;
-    bool after_cr = false;
-    bool text = part_is_text(part, STR(""));
-    content_decoder_init(&decoder, part->encoding);
-    buf_init(&chunk, 2 * DECODE_CHUNK);
-    for (;;) {
-        struct str next = str_slice(encoded, 0, DECODE_CHUNK);
-        encoded = str_skip(encoded, next.len);
-        bool last = next.len == 0;
-        if (!(last ? content_decode_end(&decoder, &chunk) : content_decode(&decoder, next, &chunk)))
-            BUG("decoded chunk");
-        if (text)
-            append_text(out, buf_str(&chunk), &after_cr);
-        else
-            buf_append(out, buf_str(&chunk));
-        buf_reset(&chunk);
-        if (last)
-            break;
-    }
-    buf_release(&chunk);
+    content_decoder_init(&decoder, part->encoding, part_is_text(part, STR("")));
+    content_decode(&decoder, encoded, out);
+    content_decode_end(&decoder, out);
 }
 
 static const struct part *leaf(const struct section *section, const struct message *m,
@@ -361,7 +329,7 @@ bool section_decoded_size(const struct section *section, struct message *m, uint
     if (section->depth == 0) {
         struct buf scratch;
         struct content content;
-        buf_init(&scratch, (size_t)m->row->size * 2 + DECODE_CHUNK);
+        buf_init(&scratch, (size_t)m->row->size * 2 + SCRATCH_SLACK);
         bool ok = section_find_decoded(section, m, &scratch, &content, err);
         *ret = ok ? content_size(&content) : 0;
         buf_release(&scratch);

@@ -15,7 +15,8 @@
 #define LITERAL_BYTES_MAX (1000 * 1024)
 #define COMMAND_MAX (LITERAL_BYTES_MAX + 4 * FRAME_LINE_MAX)
 
-#define COMMAND_ARENA_MAX (8u << 20)
+/* Of a command with what store answers: changes of all messages of a large mailbox are many. */
+#define COMMAND_ARENA_MAX (128u << 20)
 #define COMMAND_KEEP_MAX 512 /* of the command buffer, while a session waits */
 #define LITERAL_TIMEOUT_MS 30000
 #define TOKEN_RENEW_MS (3600 * 1000LL) /* before it expires; longer than any IDLE */

@@ -86,7 +86,7 @@ struct imap {
     struct buf login;                 /* the address */
     struct buf capabilities_disabled; /* " IDLE MOVE ", upper case */
     unsigned failures;
-    struct limits_entry *connection;
+    bool counted; /* among the open connections of its address (limits.h) */
 
     /* ENABLE. */
     bool rev2;
