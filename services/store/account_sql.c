@@ -315,7 +315,7 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                         "  AND entry.uid = message.uid AND entry.id = message.id"
                         " LEFT JOIN erase ON erase.message_id = message.id ORDER BY message.id",
     [VERIFY_PARENTS] = "SELECT id, thread_id, parents FROM message WHERE parents IS NOT NULL",
-    [VERIFY_THREAD] = "SELECT thread_id, parents, missing_link FROM message WHERE id = ?",
+    [VERIFY_THREAD] = "SELECT thread_id, parents FROM message WHERE id = ?",
 };
 
 const struct db_schema account_schema = {

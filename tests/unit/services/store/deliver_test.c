@@ -72,17 +72,12 @@ Test(deliver, over_quota_leaves_nothing_behind)
 
 Test(deliver, a_database_failure_leaves_no_file)
 {
-    struct db *db = db_open(layout_account_db(f.settings.data, FIXTURE_ACCOUNT).text,
-                            &account_schema, DB_READ_WRITE, 100, &f.err);
-    cr_assert(db && db_exec(db,
-                            "CREATE TRIGGER full BEFORE INSERT ON entry BEGIN"
-                            " SELECT RAISE(ABORT, 'no'); END",
-                            &f.err));
+    fixture_sql(&f, "CREATE TRIGGER full BEFORE INSERT ON entry BEGIN"
+                    " SELECT RAISE(ABORT, 'no'); END");
     struct delivery d = {.uid = 0};
     cr_expect(!fixture_try_deliver(&f, "Inbox", &d, TEXT));
     cr_expect(count_files(&f) == 0);
-    cr_assert(db_exec(db, "DROP TRIGGER full", &f.err));
-    db_close(db);
+    fixture_sql(&f, "DROP TRIGGER full");
     fixture_deliver(&f, "Inbox", TEXT);
     fixture_close(&f);
 }
@@ -135,17 +130,9 @@ Test(deliver, masks_of_the_sender)
     struct origin origin = {.remote_ip = STR("192.0.2.77"), .tls_version = 1};
     struct delivery d = {.message = {.origin = &origin}};
     cr_assert(fixture_try_deliver(&f, "Inbox", &d, TEXT));
-    struct db *db = db_open(layout_account_db(f.settings.data, FIXTURE_ACCOUNT).text,
-                            &account_schema, DB_READ_WRITE, 100, &f.err);
-    cr_assert(db);
-    cr_expect(db_exec(db,
-                      "CREATE TEMP TABLE ok (n CHECK (n = 1));"
-                      "INSERT INTO ok SELECT count(*) FROM message WHERE tls_version = 1"
-                      " AND masked_ip1 = '192.0.2.77' AND masked_ip2 = '192.0.2.64'"
-                      " AND masked_ip3 = '192.0.0.0' AND hello IS NULL",
-                      &f.err),
-              "%s", f.err.detail);
-    db_close(db);
+    cr_expect(fixture_number(&f, "SELECT count(*) FROM message WHERE tls_version = 1"
+                                 " AND masked_ip1 = '192.0.2.77' AND masked_ip2 = '192.0.2.64'"
+                                 " AND masked_ip3 = '192.0.0.0' AND hello IS NULL") == 1);
     fixture_close(&f);
 }
 

@@ -172,6 +172,32 @@ static inline bool fixture_has_file(struct fixture *f, uint64_t id)
     return access(account_message_path(f->account, id).text, F_OK) == 0;
 }
 
+/* The one number that a query on the account's database gives. */
+static inline int64_t fixture_number(struct fixture *f, const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    struct layout_path path = layout_account_db(f->settings.data, FIXTURE_ACCOUNT);
+    cr_assert(sqlite3_open(path.text, &db) == SQLITE_OK);
+    cr_assert(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+    cr_assert(sqlite3_step(stmt) == SQLITE_ROW, "%s", sql);
+    int64_t number = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return number;
+}
+
+/* Damages or changes the account's database. */
+static inline void fixture_sql(struct fixture *f, const char *sql)
+{
+    sqlite3 *db;
+    struct layout_path path = layout_account_db(f->settings.data, FIXTURE_ACCOUNT);
+    cr_assert(sqlite3_open(path.text, &db) == SQLITE_OK);
+    cr_assert(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql,
+              sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
 /* ---- Mailboxes and their messages */
 
 static inline struct changes fixture_pull(struct fixture *f, const char *name, uint64_t since)

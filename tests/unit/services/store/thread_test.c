@@ -19,16 +19,11 @@ static struct place deliver_to(const char *mailbox, const char *headers, int64_t
     struct delivery d = {.message = {.received_s = received_s}};
     snprintf(text, sizeof(text), "%s\r\nbody\r\n", headers);
     cr_assert(fixture_try_deliver(&f, mailbox, &d, text), "%s", f.err.detail);
-    struct db *db;
     struct place p = {.id = d.message_id};
-    cr_assert(account_read_begin(f.account, &db, &f.err));
-    struct db_query q = db_query(db, VERIFY_THREAD);
-    db_bind_u64(&q, p.id);
-    cr_assert(db_step(&q));
-    p.thread_id = db_column_u64(&q, 0);
-    p.missing_link = db_column_u64(&q, 2) != 0;
-    cr_assert(db_done(&q, &f.err));
-    account_read_end(f.account, db);
+    snprintf(text, sizeof(text), "SELECT thread_id FROM message WHERE id = %d", (int)p.id);
+    p.thread_id = (uint64_t)fixture_number(&f, text);
+    snprintf(text, sizeof(text), "SELECT missing_link FROM message WHERE id = %d", (int)p.id);
+    p.missing_link = fixture_number(&f, text) != 0;
     return p;
 }
 
@@ -101,10 +96,7 @@ Test(thread, an_expunged_message_is_no_parent)
 Test(thread, a_reply_in_a_muted_thread_is_seen)
 {
     deliver_to("Inbox", "Message-ID: <m0@x>\r\nSubject: test\r\n", T0);
-    struct db *db = db_open(layout_account_db(f.settings.data, FIXTURE_ACCOUNT).text,
-                            &account_schema, DB_READ_WRITE, 100, &f.err);
-    cr_assert(db && db_exec(db, "UPDATE message SET muted = 1", &f.err));
-    db_close(db);
+    fixture_sql(&f, "UPDATE message SET muted = 1");
     deliver_to("Inbox", "References: <m0@x>\r\nSubject: Re: test\r\n", T0);
     cr_expect(fixture_pull(&f, "Inbox", 0).flags[1] == FLAG_SEEN);
     fixture_close(&f);

@@ -1,0 +1,288 @@
+#include "fixture.h"
+
+static struct fixture f;
+
+static void setup(void)
+{
+    fixture_open(&f);
+}
+TestSuite(messages, .init = setup);
+
+static void deliver_some(const char *mailbox, int count)
+{
+    while (count-- > 0)
+        fixture_deliver(&f, mailbox, TEXT);
+}
+
+/* ---- STORE, spec 20 2.24 */
+
+Test(messages, store_gives_one_modseq_and_leaves_the_unchanged_alone)
+{
+    deliver_some("Inbox", 3);
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_SEEN, UIDS(&f, 1));
+    struct changes before = fixture_pull(&f, "Inbox", 0);
+    struct store_flags op = fixture_flag(&f, "Inbox", STORE_ADD, FLAG_SEEN, UIDS(&f, 1, 2, 3, 9));
+    struct changes after = fixture_pull(&f, "Inbox", 0);
+    cr_expect(after.modseq[0] == before.modseq[0]);
+    cr_expect(after.modseq[1] == op.modseq && after.modseq[2] == op.modseq);
+    cr_expect(after.mailbox.unseen == 0 && after.mailbox.modseq == op.modseq);
+    op = fixture_flag(&f, "Inbox", STORE_ADD, FLAG_SEEN, UIDS(&f, 1, 2, 3));
+    cr_expect(op.modseq == after.mailbox.modseq, "nothing changed, no new modseq");
+    fixture_close(&f);
+}
+
+Test(messages, store_with_deleted_counts)
+{
+    deliver_some("Inbox", 1);
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_DELETED, UIDS(&f, 1));
+    struct mailbox m = fixture_pull(&f, "Inbox", 0).mailbox;
+    cr_expect(m.total == 0 && m.deleted == 1 && m.unseen == 1 && m.unread == 0);
+    fixture_close(&f);
+}
+
+Test(messages, keywords_of_a_mailbox_only_grow)
+{
+    struct str abc[] = {STR("abc")};
+    deliver_some("Inbox", 2);
+    struct store_flags op = {.mailbox_id = fixture_pull(&f, "Inbox", 0).mailbox.id,
+                             .mode = STORE_ADD,
+                             .keywords = {abc, 1},
+                             .uids = UIDS(&f, 2)};
+    cr_assert(store_flags(f.account, STR_NULL, &op, &f.arena, &f.err));
+    struct changes c = fixture_pull(&f, "Inbox", 0);
+    cr_expect(c.keyword_end[0] == 0 && c.keyword_end[1] == 1 && c.keyword_index[0] == 0);
+    op.mode = STORE_REMOVE;
+    cr_assert(store_flags(f.account, STR_NULL, &op, &f.arena, &f.err));
+    c = fixture_pull(&f, "Inbox", 0);
+    cr_expect(c.keyword_count == 0 && str_eq(c.mailbox.keywords, STR("abc")));
+    fixture_close(&f);
+}
+
+Test(messages, unchanged_since_leaves_later_ones_alone)
+{
+    deliver_some("Inbox", 2);
+    struct changes c = fixture_pull(&f, "Inbox", 0);
+    struct store_flags op = {.mailbox_id = c.mailbox.id,
+                             .mode = STORE_ADD,
+                             .flags = FLAG_SEEN,
+                             .has_unchanged_since = true,
+                             .unchanged_since = c.modseq[0],
+                             .uids = UIDS(&f, 1, 2)};
+    cr_assert(store_flags(f.account, STR_NULL, &op, &f.arena, &f.err));
+    cr_expect(op.modified.len == 1 && op.modified.items[0] == 2);
+    c = fixture_pull(&f, "Inbox", 0);
+    cr_expect(c.flags[0] == FLAG_SEEN && c.flags[1] == 0);
+    op.unchanged_since = 0; /* never passes */
+    cr_assert(store_flags(f.account, STR_NULL, &op, &f.arena, &f.err));
+    cr_expect(op.modified.len == 2);
+    fixture_close(&f);
+}
+
+Test(messages, a_repeated_store_gives_the_first_result)
+{
+    deliver_some("Inbox", 2);
+    struct changes c = fixture_pull(&f, "Inbox", 0);
+    struct store_flags op = {.mailbox_id = c.mailbox.id,
+                             .mode = STORE_ADD,
+                             .flags = FLAG_SEEN,
+                             .has_unchanged_since = true,
+                             .unchanged_since = c.modseq[0],
+                             .uids = UIDS(&f, 1, 2)};
+    struct store_flags again = op;
+    cr_assert(store_flags(f.account, STR("0123456789abcdef"), &op, &f.arena, &f.err));
+    cr_assert(store_flags(f.account, STR("0123456789abcdef"), &again, &f.arena, &f.err));
+    cr_expect(again.modseq == op.modseq && again.modified.len == 1);
+    struct expunge other = {.mailbox_id = c.mailbox.id};
+    cr_expect(!expunge(f.account, STR("0123456789abcdef"), &other, &f.arena, &f.err));
+    cr_expect(f.err.kind == ERR_CONFLICT, "the key was another call's");
+    fixture_close(&f);
+}
+
+/* ---- EXPUNGE, spec 20 2.19 */
+
+Test(messages, expunge_takes_what_the_session_knows)
+{
+    deliver_some("Inbox", 3);
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_DELETED, UIDS(&f, 2, 3));
+    struct changes before = fixture_pull(&f, "Inbox", 0);
+    struct expunge op = {.mailbox_id = before.mailbox.id, .below_uid = 3};
+    cr_assert(expunge(f.account, STR_NULL, &op, &f.arena, &f.err));
+    cr_expect(op.expunged.len == 1 && op.expunged.items[0] == 2);
+    struct changes c = fixture_pull(&f, "Inbox", before.mailbox.modseq);
+    cr_expect(c.count == 0 && c.vanished_count == 1 && c.vanished_uid[0] == 2);
+    cr_expect(c.vanished_modseq[0] == op.modseq && c.mailbox.deleted == 1);
+    op = (struct expunge){.mailbox_id = before.mailbox.id, .only = true, .uids = UIDS(&f, 1)};
+    cr_assert(expunge(f.account, STR_NULL, &op, &f.arena, &f.err));
+    cr_expect(op.expunged.len == 0 && op.modseq == c.mailbox.modseq);
+    fixture_close(&f);
+}
+
+/* ---- COPY and MOVE, spec 20 1.12 and 2.25 */
+
+Test(messages, copy_is_a_new_message_and_leaves_the_source_alone)
+{
+    struct copy op;
+    struct stat st;
+    deliver_some("Inbox", 4);
+    struct changes before = fixture_pull(&f, "Inbox", 0);
+    cr_assert(fixture_copy(&f, "Inbox", "Trash", false, UIDS(&f, 3, 4, 9), &op), "%s",
+              f.err.detail);
+    cr_expect(op.source.len == 2 && op.source.items[0] == 3 && op.copied.items[1] == 2);
+    struct changes after = fixture_pull(&f, "Inbox", 0), trash = fixture_pull(&f, "Trash", 0);
+    cr_expect(after.mailbox.modseq == before.mailbox.modseq);
+    cr_expect(trash.count == 2 && trash.id[0] != before.id[2] && trash.size[0] == before.size[2]);
+    cr_expect(trash.flags[0] == FLAG_NOTJUNK, "Trash is neither junk nor neutral");
+    cr_expect(stat(account_message_path(f.account, trash.id[0]).text, &st) == 0);
+    cr_expect(!fixture_copy(&f, "Inbox", "Inbox", false, UIDS(&f, 3), &op) &&
+              f.err.kind == ERR_CONFLICT);
+    cr_expect(!fixture_copy(&f, "Inbox", "nope", false, UIDS(&f, 3), &op) &&
+              f.err.kind == ERR_NOT_FOUND);
+    fixture_close(&f);
+}
+
+Test(messages, copy_counts_against_the_quota_and_move_does_not)
+{
+    deliver_some("Inbox", 2);
+    struct copy op = {.mailbox_id = fixture_pull(&f, "Inbox", 0).mailbox.id,
+                      .to = STR("Trash"),
+                      .uids = UIDS(&f, 1, 2),
+                      .quota_bytes = 3 * strlen(TEXT)};
+    struct copy move = op;
+    cr_expect(!copy_messages(f.account, STR_NULL, &op, &f.arena, &f.err) &&
+              f.err.kind == ERR_LIMIT);
+    cr_expect(fixture_pull(&f, "Trash", 0).count == 0, "all or nothing");
+    cr_expect(fixture_verify(&f) == 0);
+    move.move = true;
+    move.quota_bytes = 1;
+    cr_expect(copy_messages(f.account, STR_NULL, &move, &f.arena, &f.err));
+    fixture_close(&f);
+}
+
+Test(messages, move_keeps_the_message_and_leaves_a_tombstone)
+{
+    struct copy op;
+    deliver_some("Inbox", 2);
+    struct changes before = fixture_pull(&f, "Inbox", 0);
+    cr_assert(fixture_copy(&f, "Inbox", "Archive", true, UIDS(&f, 1), &op));
+    struct changes source = fixture_pull(&f, "Inbox", before.mailbox.modseq);
+    struct changes target = fixture_pull(&f, "Archive", 0);
+    cr_expect(source.vanished_count == 1 && source.vanished_uid[0] == 1 && source.count == 0);
+    cr_expect(source.mailbox.total == 1 && source.vanished_modseq[0] == target.modseq[0]);
+    cr_expect(target.id[0] == before.id[0] && target.uid[0] == 1);
+    cr_expect(target.flags[0] == FLAG_NOTJUNK);
+    cr_assert(fixture_copy(&f, "Archive", "Inbox", true, UIDS(&f, 1), &op));
+    struct changes back = fixture_pull(&f, "Inbox", 0);
+    cr_expect(back.uid[1] == 3 && back.id[1] == before.id[0] && back.flags[1] == 0);
+    fixture_close(&f);
+}
+
+Test(messages, keywords_follow_by_name)
+{
+    struct str ab[] = {STR("a"), STR("b")}, b[] = {STR("b")};
+    struct delivery d = {.message = {.keywords = {ab, 2}}}, e = {.message = {.keywords = {b, 1}}};
+    struct copy op;
+    cr_assert(fixture_try_deliver(&f, "Inbox", &d, TEXT));
+    cr_assert(fixture_try_deliver(&f, "Trash", &e, TEXT));
+    cr_assert(fixture_copy(&f, "Inbox", "Trash", true, UIDS(&f, 1), &op));
+    struct changes c = fixture_pull(&f, "Trash", 0);
+    cr_expect(str_eq(c.mailbox.keywords, STR("b a")));
+    cr_expect(c.keyword_end[1] == 3 && c.keyword_index[1] == 0 && c.keyword_index[2] == 1);
+    fixture_close(&f);
+}
+
+/* ---- APPEND */
+
+static struct append_item item_of(const char *text)
+{
+    struct append_item item = {.message = fixture_message(&f, str_from_cstr(text))};
+    item.spool_name = fixture_spool(&f, str_from_cstr(text));
+    return item;
+}
+
+Test(messages, append_is_all_or_nothing)
+{
+    struct append_item items[2] = {item_of(TEXT), item_of(TEXT)};
+    struct append op = {.mailbox = STR("INBOX"), .items = items, .count = 2, .quota_bytes = 60};
+    cr_expect(!append(f.account, STR_NULL, &op, &f.arena, &f.err) && f.err.kind == ERR_LIMIT);
+    cr_expect(fixture_pull(&f, "Inbox", 0).count == 0);
+    op.quota_bytes = INT64_MAX;
+    cr_assert(append(f.account, STR_NULL, &op, &f.arena, &f.err), "%s", f.err.detail);
+    cr_expect(op.uids.len == 2 && op.uids.items[1] == 2);
+    struct changes c = fixture_pull(&f, "Inbox", 0);
+    cr_expect(c.modseq[0] == c.modseq[1] && c.modseq[0] == op.modseq);
+    cr_expect(op.uidvalidity == c.mailbox.uidvalidity);
+    op.mailbox = STR("nobox");
+    cr_expect(!append(f.account, STR_NULL, &op, &f.arena, &f.err) && f.err.kind == ERR_NOT_FOUND);
+    fixture_close(&f);
+}
+
+/* RFC 8508. */
+Test(messages, append_replaces)
+{
+    deliver_some("Inbox", 3);
+    struct append_item item = item_of(TEXT);
+    struct append op = {.mailbox = STR("Inbox"),
+                        .items = &item,
+                        .count = 1,
+                        .quota_bytes = INT64_MAX,
+                        .view_mailbox_id = fixture_pull(&f, "Inbox", 0).mailbox.id,
+                        .replace_uid = 2};
+    cr_assert(append(f.account, STR_NULL, &op, &f.arena, &f.err), "%s", f.err.detail);
+    struct changes c = fixture_pull(&f, "Inbox", 0);
+    cr_expect(c.count == 3 && c.uid[1] == 3 && c.uid[2] == 4);
+    struct append_item other = item_of(TEXT);
+    op.items = &other;
+    cr_expect(!append(f.account, STR_NULL, &op, &f.arena, &f.err) && f.err.kind == ERR_NOT_FOUND);
+    op.replace_uid = 1;
+    op.mailbox = STR("Drafts");
+    cr_assert(append(f.account, STR_NULL, &op, &f.arena, &f.err));
+    cr_expect(fixture_pull(&f, "Inbox", 0).count == 2);
+    fixture_close(&f);
+}
+
+/* Spec 20 1.10, 1.15. */
+Test(messages, recipients_of_sent_messages_are_known_until_they_are_expunged)
+{
+    fixture_deliver(&f, "Sent", "To: a@x.example, b@x.example\r\nCc: c@y.example\r\n\r\n");
+    fixture_deliver(&f, "Inbox", "To: d@x.example\r\n\r\n");
+    cr_expect(fixture_number(&f, "SELECT count(*) FROM recipient") == 3);
+    fixture_flag(&f, "Sent", STORE_ADD, FLAG_DELETED, UIDS(&f, 1));
+    fixture_expunge(&f, "Sent");
+    cr_expect(fixture_number(&f, "SELECT count(*) FROM recipient") == 0);
+    fixture_close(&f);
+}
+
+/* ---- Views */
+
+Test(messages, changes_come_in_chunks)
+{
+    deliver_some("Inbox", 5);
+    uint64_t id = fixture_pull(&f, "Inbox", 0).mailbox.id;
+    struct changes c;
+    struct changes_request r = {.mailbox_id = id, .limit = 2};
+    cr_assert(changes_read(f.account, &r, &f.arena, &c, &f.err));
+    cr_expect(c.count == 2 && c.more && c.last_uid == 2);
+    r.from_uid = 2;
+    cr_assert(changes_read(f.account, &r, &f.arena, &c, &f.err));
+    cr_expect(c.count == 2 && c.more && c.last_uid == 4 && c.uid[0] == 3);
+    r.from_uid = 4;
+    cr_assert(changes_read(f.account, &r, &f.arena, &c, &f.err));
+    cr_expect(c.count == 1 && !c.more);
+    r = (struct changes_request){.mailbox_id = 999};
+    cr_assert(changes_read(f.account, &r, &f.arena, &c, &f.err));
+    cr_expect(c.gone);
+    fixture_close(&f);
+}
+
+Test(messages, changes_since_are_only_those)
+{
+    deliver_some("Inbox", 5);
+    uint64_t since = fixture_pull(&f, "Inbox", 0).mailbox.modseq;
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_FLAGGED, UIDS(&f, 4));
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_FLAGGED, UIDS(&f, 2));
+    struct changes c = fixture_pull(&f, "Inbox", since);
+    cr_expect(c.count == 2 && c.uid[0] == 2 && c.uid[1] == 4, "in UID order");
+    c = fixture_pull(&f, "Inbox", c.mailbox.modseq);
+    cr_expect(c.count == 0 && c.mailbox.total == 5);
+    fixture_close(&f);
+}
