@@ -14,7 +14,7 @@
  *     compose_address_field(&out, "From", &from, false);
  *     compose_text_field(&out, "Subject", STR("Größe"), false);
  *     compose_date_field(&out, "Date", now);
- *     compose_text_part(&out, STR("PLAIN"), text);
+ *     compose_text_part(&out, STR("plain"), text);
  *
  * `smtputf8` says that the message may have UTF-8 in its header (RFC 6532); without it, text
  * outside ASCII is written as encoded words and domains as A-labels.
@@ -27,22 +27,24 @@
 struct compose_field {
     struct buf *out;
     size_t column;
+    bool is_first; /* no word was written yet */
 };
 
 /* "Name:" */
 struct compose_field compose_field_begin(struct buf *out, const char *name);
 /* One space and `word`, or a fold (CRLF TAB) and `word` when the line would get too long. A word is
- * never broken; blanks inside it are kept. */
+ * never broken; blanks inside it are kept, control characters become blanks: nothing that is
+ * written here can begin another field. The first word stays on the line of the name. */
 void compose_field_word(struct compose_field *f, struct str word);
+/* At most 1023 bytes, the rest is cut. */
 void compose_field_printf(struct compose_field *f, const char *format, ...) PRINTF_LIKE(2, 3);
-/* `text` with no blank in front, on the same line. */
+/* `text` with no blank in front, on the same line: commas and the like. */
 void compose_field_glue(struct compose_field *f, struct str text);
 void compose_field_end(struct compose_field *f);
 
 /* Whole fields. */
 
-/* Unstructured text (Subject, comments): control characters become spaces; only the words outside
- * ASCII are encoded. */
+/* Unstructured text (Subject, comments) in UTF-8; only the words outside ASCII are encoded. */
 void compose_text_field(struct buf *out, const char *name, struct str text, bool smtputf8);
 /* A list of mailboxes and groups. */
 void compose_address_field(struct buf *out, const char *name, const struct address_entry *first,
@@ -85,21 +87,23 @@ void compose_return_path(struct buf *out, const struct address *address, bool sm
 
 /* "<22 characters@host>" */
 void compose_message_id(struct buf *out, const unsigned char random[16], struct str host);
-/* 26 characters, "=_" in front: cannot occur in quoted-printable or base64 text. */
+/* 24 characters, "=_" in front: cannot occur in quoted-printable or base64 text. */
 void compose_boundary(struct buf *out, const unsigned char random[16]);
 
 /* Bodies. */
 
 /* Content-Type (charset us-ascii or utf-8), Content-Transfer-Encoding, the empty line, and the text
  * with CRLF line ends: quoted-printable when a line is longer than 76 bytes or holds a control
- * character, else 8bit or 7bit. `text` must be UTF-8; its lines may end in LF or CRLF. */
+ * character, else 8bit or 7bit. `text` is UTF-8; its lines may end in LF or CRLF, and the last one
+ * gets an end when it has none. */
 void compose_text_part(struct buf *out, struct str subtype, struct str text);
 /* Content-Transfer-Encoding: base64, the empty line, and the data in lines of 76. The caller wrote
  * Content-Type before. */
 void compose_base64_part(struct buf *out, struct str data);
 
-/* A multipart: begin (Content-Type with boundary, empty line), then before each part next, and end.
- * `parameters` is appended to Content-Type, e.g. "; report-type=delivery-status"; may be empty. */
+/* A multipart: begin (Content-Type with boundary, empty line), then before the header of each part
+ * next, and end. `parameters` is appended to Content-Type, e.g. "; report-type=delivery-status";
+ * may be empty. The line end at the end of a part belongs to the part. */
 void compose_multipart_begin(struct buf *out, struct str subtype, struct str parameters,
                              struct str boundary);
 void compose_multipart_next(struct buf *out, struct str boundary);

@@ -217,7 +217,7 @@ static struct str take_fitting(struct str s, size_t max, size_t (*size_of)(struc
 
 bool encoded_word_write(struct buf *out, struct str text, size_t first_max)
 {
-    bool use_q = q_size(text) <= b_size(text);
+    bool use_q = q_size(text) <= 2 * b_size(text);
     size_t max = first_max < WORD_LEN_MAX ? first_max : WORD_LEN_MAX;
     for (bool first = true; text.len > 0; first = false) {
         size_t room = max > OVERHEAD ? max - OVERHEAD : 0;

@@ -22,9 +22,9 @@ struct str encoded_word_decode(struct str text, struct arena *arena);
  * For parsers of structured fields. */
 struct str encoded_word_take(struct cursor *c);
 
-/* Appends UTF-8 `text` as encoded words (UTF-8, Q or B, whichever is shorter), each at most 75
- * bytes, never splitting a character; the first one may take `first_max` bytes. They are separated
- * by one space, at which a header writer may fold. */
+/* Appends UTF-8 `text` as encoded words (UTF-8; Q, which people can half read, unless B is less
+ * than half as long), each at most 75 bytes, never splitting a character; the first one may take
+ * `first_max` bytes. They are separated by one space, at which a header writer may fold. */
 bool encoded_word_write(struct buf *out, struct str text, size_t first_max);
 
 #endif

@@ -187,6 +187,10 @@ size_t utf8_decode(struct str s, uint32_t *ret_character)
 {
     static const unsigned char lead_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
     size_t size = lead_of((unsigned char)s.ptr[0]).size;
+    if (size == 0 || size > s.len) { /* a caller that did not check must still get on */
+        *ret_character = 0xfffd;
+        return 1;
+    }
     uint32_t character = (unsigned char)s.ptr[0] & lead_bits[size];
     for (size_t i = 1; i < size; i++)
         character = character << 6 | ((unsigned char)s.ptr[i] & 0x3f);

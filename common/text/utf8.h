@@ -38,7 +38,7 @@ struct str utf8_nfc(struct str s, struct arena *arena);
 struct str utf8_casefold(struct str s, struct arena *arena);
 struct str utf8_lower(struct str s, struct arena *arena);
 
-/* Decodes one character at the start of valid, non-empty `s`; returns its bytes. */
+/* Decodes one character at the start of valid, non-empty `s`; returns its bytes, at least 1. */
 size_t utf8_decode(struct str s, uint32_t *ret_character);
 /* Writes `character` (a Unicode scalar value) to `dst`, returns how many of the 4 bytes it took. */
 size_t utf8_encode(uint32_t character, char dst[4]);
