@@ -171,7 +171,7 @@ bool directory_sync(const char *path, struct err *err)
 static bool copy_bytes(int from, int to, struct err *err)
 {
     char chunk[COPY_CHUNK];
-    size_t len;
+    size_t len = 0;
     do {
         TRY(read_up_to(from, chunk, sizeof(chunk), &len, err));
         TRY(file_write_all(to, str_make(chunk, len), err));

@@ -76,8 +76,8 @@ struct session_ops {
 void *session_state(struct session *s);
 /* What `session_server_listen` was given as `user`. */
 void *session_user(struct session *s);
-/* Answers go here. Its maximum is the high-water mark plus room: a command with much to say returns
- * SESSION_MORE when session_out_is_full. */
+/* Answers go here. A command with much to say returns SESSION_MORE when session_out_is_full; the
+ * maximum, 64 MiB above that mark, is only a backstop, and passing it ends the session. */
 struct buf *session_out(struct session *s);
 bool session_out_is_full(const struct session *s); /* above the high-water mark, 256 KiB */
 struct log_ctx *session_log(struct session *s);

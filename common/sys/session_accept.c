@@ -85,7 +85,7 @@ bool session_server_listen(struct session_server *server, const struct session_l
     l->config.address = str_from_cstr(l->address);
     l->config.proxy_networks = NULL;
     declare_metrics(l, server->config.metrics);
-    array_push(&server->listeners, l);
+    array_push(&server->listeners, l); /* NOLINT(bugprone-sizeof-expression): of pointers */
     return true;
 }
 

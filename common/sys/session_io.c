@@ -119,7 +119,9 @@ static enum session_flush send_slowly(struct session *s)
         return send_all(s);
     if (s->now_ms < s->next_byte_ms)
         return FLUSH_BLOCKED;
-    ssize_t n = send_some(s, str_slice(buf_str(&s->out), s->out_at, 1));
+    /* A record that OpenSSL has begun must be finished first. */
+    size_t len = s->ssl && SSL_want_write(s->ssl) ? session_out_pending(s) : 1;
+    ssize_t n = send_some(s, str_slice(buf_str(&s->out), s->out_at, len));
     if (n < 0)
         return FLUSH_FAILED;
     s->out_at += (size_t)n;

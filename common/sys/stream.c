@@ -108,7 +108,7 @@ static bool fill(struct stream *s, int64_t deadline_ms, struct err *err)
     char *dst = buf_reserve(&s->in, STREAM_READ_SIZE);
     if (!dst)
         return err_set(err, ERR_LIMIT, "too much input at once");
-    size_t len;
+    size_t len = 0;
     if (s->ssl)
         TRY(stream_tls_read(s, dst, STREAM_READ_SIZE, deadline_ms, &len, err));
     else
