@@ -21,8 +21,10 @@ bool dns_name_parse(struct str text, struct arena *arena, struct str *ret, struc
             cursor_take_while(&c, is_label_text, DNS_LABEL_MAX, "label");
             cursor_expect(&c, '.');
         } while (!cursor_at_end(&c));
-        if (!cursor_finish(&c, err))
+        if (!cursor_finish(&c, err)) {
+            err->kind = ERR_SYNTAX; /* also when a label is too long: no such name can exist */
             return err_wrap(err, "DNS name");
+        }
     }
     if (text.len + 1 > DNS_NAME_WIRE_MAX)
         return err_set(err, ERR_SYNTAX, "DNS name: longer than %d bytes", DNS_NAME_WIRE_MAX - 1);
