@@ -14,8 +14,8 @@
 #define PENDING_MAX (64 * 1024)
 #define NAME_ATTEMPTS 100
 
-/* Another replica, in a process namespace of its own, may have our pid: names that are taken are
- * stepped over. */
+/* The first of all receivers makes the directory. Another replica, in a process namespace of its
+ * own, may have our pid: names that are taken are stepped over. */
 static bool create_file(struct spool_file *f, struct str data, const char *service, struct err *err)
 {
     static atomic_ulong counter;
@@ -27,10 +27,16 @@ static bool create_file(struct spool_file *f, struct str data, const char *servi
         f->fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
         if (f->fd >= 0)
             return true;
-        if (errno != EEXIST)
+        if (errno == ENOENT && attempt == 0)
+            TRY(directory_make(layout_spool_directory(data).text, 0750, err));
+        else if (errno != EEXIST)
             break;
     }
-    return err_set_errno(err, errno, "create %s", f->path);
+    err_set_errno(err, errno, "create %s", f->path);
+    /* To whoever has a message to store, a missing place is not a missing mailbox. */
+    if (err->kind == ERR_NOT_FOUND)
+        err->kind = ERR_TEMPORARY;
+    return false;
 }
 
 bool spool_open(struct spool_file *f, struct str data, const char *service, struct err *err)
