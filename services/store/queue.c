@@ -65,7 +65,7 @@ static bool forget(struct db *db, void *ctx, struct err *err)
         TRY(db_run(&q, err));
     }
     struct db_query keys = db_query(db, Q_FORGET_KEYS);
-    db_bind_i64(&keys, sweep->now_ms - QUEUE_KEY_MEMORY_MS);
+    db_bind_i64(&keys, sweep->now_ms / QUEUE_HOUR_MS - 1);
     TRY(db_run(&keys, err));
     struct db_query outgoing = db_query(db, Q_FORGET_OUTGOING);
     db_bind_i64(&outgoing, (sweep->now_ms - QUEUE_DAY_MS) / QUEUE_MINUTE_MS);

@@ -107,11 +107,12 @@ struct enqueue {
     uint64_t first_id;
 };
 
-static bool find_key(struct db *db, struct str key, uint64_t *ret_first_id, struct err *err)
+static bool find_key(struct db *db, struct enqueue *e, struct err *err)
 {
     struct db_query q = db_query(db, Q_FIND_KEY);
-    db_bind_blob(&q, key);
-    *ret_first_id = db_step(&q) ? db_column_u64(&q, 0) : 0;
+    db_bind_blob(&q, e->request->key);
+    db_bind_i64(&q, e->now_ms / QUEUE_HOUR_MS);
+    e->first_id = db_step(&q) ? db_column_u64(&q, 0) : 0;
     return db_done(&q, err);
 }
 
@@ -119,8 +120,8 @@ static bool add_key(struct db *db, const struct enqueue *e, struct err *err)
 {
     struct db_query q = db_query(db, Q_ADD_KEY);
     db_bind_blob(&q, e->request->key);
+    db_bind_i64(&q, e->now_ms / QUEUE_HOUR_MS);
     db_bind_u64(&q, e->first_id);
-    db_bind_i64(&q, e->now_ms);
     return db_run(&q, err);
 }
 
@@ -162,10 +163,7 @@ static bool add_message(struct db *db, struct enqueue *e, uint64_t base_id,
     TRY(db_run(&q, err));
     if (e->first_id == 0)
         e->first_id = db_last_id(db);
-    struct db_query due = db_query(db, Q_DESTINATION_DUE);
-    db_bind_str(&due, queue_text(to->domain));
-    db_bind_i64(&due, due_ms);
-    return db_run(&due, err);
+    return queue_destination_due(db, queue_text(to->domain), due_ms, err);
 }
 
 /* ---- The file */
@@ -219,7 +217,7 @@ static bool enqueue(struct db *db, void *ctx, struct err *err)
     struct enqueue *e = ctx;
     const struct queue_enqueue *request = e->request;
     uint64_t base_id;
-    TRY(find_key(db, request->key, &e->first_id, err));
+    TRY(find_key(db, e, err));
     if (e->first_id != 0)
         return true;
     TRY(queue_count_outgoing(db, request, e->now_ms, err));

@@ -1,11 +1,18 @@
 /* Results: what deliverers report, and the end of messages. */
 #include "services/store/queue_private.h"
 
-#include "common/base/array.h"
-#include "common/base/buf.h"
+#include "common/base/arena.h"
 
 #define DIALED_MAX 4096
 #define ERROR_MAX 512
+
+bool queue_destination_due(struct db *db, struct str domain, int64_t due_ms, struct err *err)
+{
+    struct db_query q = db_query(db, Q_DESTINATION_DUE);
+    db_bind_str(&q, domain);
+    db_bind_i64(&q, due_ms);
+    return db_run(&q, err);
+}
 
 bool queue_refresh_destination(struct db *db, struct str domain, struct err *err)
 {
@@ -51,8 +58,7 @@ struct finish {
     size_t count;
     int64_t now_ms;
     struct arena arena;
-    ARRAY_OF(struct str) domains; /* touched, to be refreshed; in arena */
-    bool ended;                   /* some message left the queue */
+    bool ended; /* some message left the queue */
 };
 
 /* A message as its row says, when a result comes for it. */
@@ -61,17 +67,11 @@ struct state {
     uint64_t lease;
     bool is_leased;
     uint64_t base_id;
+    struct str domain; /* in the arena, as dialed */
     unsigned attempts, max_attempts;
-    struct str dialed; /* in the arena */
+    struct str dialed;
+    int64_t next_attempt_ms;
 };
-
-static void touch(struct finish *f, struct str domain)
-{
-    for (size_t i = 0; i < f->domains.len; i++)
-        if (str_eq(f->domains.items[i], domain))
-            return;
-    array_push(&f->domains, arena_copy(&f->arena, domain));
-}
 
 static bool read_state(struct db *db, struct finish *f, uint64_t id, struct state *ret,
                        struct err *err)
@@ -84,10 +84,11 @@ static bool read_state(struct db *db, struct finish *f, uint64_t id, struct stat
         ret->lease = db_column_u64(&q, 0);
         ret->is_leased = db_column_i64(&q, 1) > 0;
         ret->base_id = db_column_u64(&q, 2);
-        touch(f, db_column_str(&q, 3));
+        ret->domain = db_column_copy(&q, 3, &f->arena);
         ret->attempts = (unsigned)db_column_u64(&q, 4);
         ret->max_attempts = (unsigned)db_column_u64(&q, 5);
         ret->dialed = db_column_copy(&q, 6, &f->arena);
+        ret->next_attempt_ms = db_column_i64(&q, 7);
     }
     return db_done(&q, err);
 }
@@ -106,16 +107,14 @@ static bool return_message(struct db *db, struct finish *f, const struct queue_r
                            const struct state *state, struct err *err)
 {
     bool released = result->outcome == QUEUE_RELEASED;
+    int64_t next_ms = released ? f->now_ms : state->next_attempt_ms; /* as the lease planned it */
     struct db_query q = db_query(db, Q_RETRY);
     db_bind_u64(&q, released && state->attempts > 0 ? state->attempts - 1 : state->attempts);
-    if (released)
-        db_bind_i64(&q, f->now_ms);
-    else
-        db_bind_null(&q); /* as the lease planned it */
+    db_bind_i64(&q, next_ms);
     db_bind_str(&q, join_dialed(f, state->dialed, result->dialed));
     db_bind_str(&q, queue_text(str_slice(result->error, 0, ERROR_MAX)));
     db_bind_u64(&q, result->hold.queue_id);
-    return db_run(&q, err);
+    return db_run(&q, err) && queue_destination_due(db, state->domain, next_ms, err);
 }
 
 static bool is_end(const struct queue_result *result, const struct state *state)
@@ -155,8 +154,6 @@ static bool finish(struct db *db, void *ctx, struct err *err)
         TRY(record(db, f, &f->results[i], err));
     if (f->arena.exhausted)
         return err_set(err, ERR_LIMIT, "finish: too much at once");
-    for (size_t i = 0; i < f->domains.len; i++)
-        TRY(queue_refresh_destination(db, f->domains.items[i], err));
     return true;
 }
 
@@ -166,7 +163,6 @@ bool queue_finish(struct queue *queue, struct queue_result *results, size_t coun
     struct finish f = {.results = results, .count = count, .now_ms = now_ms};
     arena_init(&f.arena, 16 << 20);
     bool ok = db_group_run(queue->group, finish, &f, DB_DURABLE, err);
-    array_release(&f.domains);
     arena_release(&f.arena);
     if (!ok)
         return err_wrap(err, "finish");

@@ -19,8 +19,7 @@ struct lane {
     bool is_foreign;
 };
 
-/* One call. What it picks it takes at once; the destinations it touched are refreshed at the end,
- * because they are being read meanwhile. */
+/* One call. */
 struct lease {
     struct queue *queue;
     const struct queue_lease_request *request;
@@ -195,7 +194,7 @@ static bool same_group(const struct queue_leased *a, const struct queue_leased *
 static bool take_group(struct db *db, struct lease *l, struct queue_leased *waiting, size_t count,
                        size_t first, unsigned lane, struct err *err)
 {
-    const struct queue_submission *submission;
+    const struct queue_submission *submission = NULL;
     size_t taken = 0;
     TRY(read_submission(db, l, waiting[first].base_id, &submission, err));
     for (size_t i = first; i < count && taken < GROUP_RECIPIENTS_MAX; i++) {
@@ -211,12 +210,14 @@ static bool take_group(struct db *db, struct lease *l, struct queue_leased *wait
     return true;
 }
 
-static bool take_from_destination(struct db *db, struct lease *l, struct err *err)
+/* False in `*ret_any` when nothing is due there. */
+static bool take_from_destination(struct db *db, struct lease *l, bool *ret_any, struct err *err)
 {
-    struct queue_leased *waiting;
-    size_t count;
+    struct queue_leased *waiting = NULL;
+    size_t count = 0;
     unsigned lane;
     TRY(read_waiting(db, l, &waiting, &count, err));
+    *ret_any = count > 0;
     for (size_t i = 0; i < count && l->taken.len < l->request->max_messages; i++) {
         if (waiting[i].lease != 0)
             continue;
@@ -229,56 +230,68 @@ static bool take_from_destination(struct db *db, struct lease *l, struct err *er
 
 /* ---- Destinations */
 
-/* Domains with due messages and room, at most max_domains; in arena. Sets next_due_ms to when the
- * first of those that are not due yet will be. */
-static bool read_destinations(struct db *db, struct lease *l, struct str *domains,
-                              size_t *ret_count, struct err *err)
+typedef ARRAY_OF(struct str) domain_array;
+
+/* Domains that may have due messages, the longest due first; in arena. */
+static bool read_destinations(struct db *db, struct lease *l, domain_array *domains,
+                              struct err *err)
 {
-    size_t count = 0;
-    bool ok = true;
     struct db_query q = db_query(db, Q_DUE_DESTINATIONS);
-    while (ok && count < l->request->max_domains && db_step(&q)) {
-        if (db_column_i64(&q, 1) > l->now_ms) {
-            l->reply->next_due_ms = db_column_i64(&q, 1);
-            break;
-        }
-        l->domain = db_column_str(&q, 0);
-        ok = read_lanes(db, l, err);
-        if (ok && choose_lane(l) != 0)
-            domains[count++] = arena_copy(l->arena, l->domain);
-    }
-    *ret_count = count;
-    return db_done(&q, err) && ok;
+    db_bind_i64(&q, l->now_ms);
+    while (db_step(&q))
+        array_push(domains, db_column_copy(&q, 0, l->arena));
+    return db_done(&q, err);
 }
 
-/* A lease that runs out also makes messages due. */
-static bool consider_expiry(struct db *db, struct lease *l, struct err *err)
+static bool take_from_all(struct db *db, struct lease *l, const domain_array *domains,
+                          struct err *err)
 {
-    struct db_query q = db_query(db, Q_NEXT_EXPIRY);
-    if (db_step(&q) && !db_column_is_null(&q, 0)) {
-        int64_t expiry_ms = db_column_i64(&q, 0);
-        if (l->reply->next_due_ms == 0 || expiry_ms < l->reply->next_due_ms)
-            l->reply->next_due_ms = expiry_ms;
+    unsigned used = 0;
+    for (size_t i = 0; i < domains->len && used < l->request->max_domains; i++) {
+        bool any;
+        if (l->taken.len >= l->request->max_messages)
+            break;
+        l->domain = domains->items[i];
+        TRY(read_lanes(db, l, err));
+        if (choose_lane(l) == 0)
+            continue;
+        TRY(take_from_destination(db, l, &any, err));
+        if (!any)
+            TRY(queue_refresh_destination(db, l->domain, err));
+        used += any;
     }
-    return db_done(&q, err);
+    return true;
+}
+
+/* The earlier one, where 0 is none. */
+static bool earlier(struct db_query *q, int64_t *due_ms, struct err *err)
+{
+    if (db_step(q) && !db_column_is_null(q, 0)) {
+        int64_t ms = db_column_i64(q, 0);
+        if (*due_ms == 0 || ms < *due_ms)
+            *due_ms = ms;
+    }
+    return db_done(q, err);
+}
+
+/* Messages that are not due yet, and leases that run out. */
+static bool find_next_due(struct db *db, struct lease *l, struct err *err)
+{
+    struct db_query next = db_query(db, Q_NEXT_DESTINATION);
+    db_bind_i64(&next, l->now_ms);
+    TRY(earlier(&next, &l->reply->next_due_ms, err));
+    struct db_query expiry = db_query(db, Q_NEXT_EXPIRY);
+    return earlier(&expiry, &l->reply->next_due_ms, err);
 }
 
 static bool lease(struct db *db, void *ctx, struct err *err)
 {
     struct lease *l = ctx;
-    struct str *domains = arena_new_array(l->arena, l->request->max_domains, struct str);
-    size_t count;
-    if (!domains)
-        return err_set(err, ERR_LIMIT, "lease: too many domains at once");
-    TRY(return_expired(db, l, err));
-    TRY(read_destinations(db, l, domains, &count, err));
-    for (size_t i = 0; i < count && l->taken.len < l->request->max_messages; i++) {
-        l->domain = domains[i];
-        TRY(read_lanes(db, l, err));
-        TRY(take_from_destination(db, l, err));
-        TRY(queue_refresh_destination(db, domains[i], err));
-    }
-    return consider_expiry(db, l, err);
+    domain_array domains = {0};
+    bool ok = return_expired(db, l, err) && read_destinations(db, l, &domains, err) &&
+              take_from_all(db, l, &domains, err) && find_next_due(db, l, err);
+    array_release(&domains);
+    return ok;
 }
 
 bool queue_lease(struct queue *queue, const struct queue_lease_request *request, int64_t now_ms,

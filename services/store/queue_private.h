@@ -43,7 +43,11 @@ void queue_nudge(struct queue *queue, int64_t due_ms);
 /* Makes the sweeper run soon. */
 void queue_want_sweep(struct queue *queue);
 
-/* In a change: brings the row of `domain` in table destination up to date with its messages. */
+/* In a change: a message of `domain` waits for `due_ms`. Must be told whenever one begins to wait,
+ * or will be due earlier. */
+bool queue_destination_due(struct db *db, struct str domain, int64_t due_ms,
+                           struct err *err) MUST_USE;
+/* In a change: sets the domain's time to that of its earliest waiting message. */
 bool queue_refresh_destination(struct db *db, struct str domain, struct err *err) MUST_USE;
 /* In a change: removes the row of a message and, with the last one, its submission. */
 bool queue_remove_message(struct db *db, uint64_t id, uint64_t base_id, struct err *err) MUST_USE;

@@ -26,7 +26,7 @@ static const char *const migrations[] = {
     /* One recipient. `lease` is the number of its last lease. */
     "CREATE TABLE message ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " base_id INTEGER NOT NULL REFERENCES submission(id),"
+    " base_id INTEGER NOT NULL,"
     " localpart TEXT NOT NULL,"
     " domain TEXT NOT NULL,"
     " attempts INTEGER NOT NULL DEFAULT 0,"
@@ -40,20 +40,19 @@ static const char *const migrations[] = {
     " lane INTEGER NOT NULL DEFAULT 0,"
     " dialed TEXT NOT NULL DEFAULT '',"
     " last_error TEXT NOT NULL DEFAULT '');"
-    "CREATE INDEX message_base ON message(base_id);"
     "CREATE INDEX message_waiting ON message(domain, next_attempt_ms) WHERE " WAITING ";"
-    "CREATE INDEX message_leased ON message(domain, lane) WHERE lease_until_ms>0;"
-    "CREATE INDEX message_expiry ON message(lease_until_ms) WHERE lease_until_ms>0;"
-    /* The earliest waiting message of each domain, so that a lease does not read past the backlog
-     * of a domain that has no room. */
+    "CREATE INDEX message_leased ON message(domain, lane, deliverer, lease_until_ms)"
+    " WHERE lease_until_ms>0;"
+    /* For each domain a time at or before that of its earliest waiting message, so that a lease
+     * does not read past the backlog of a domain without room. A lease that finds nothing due
+     * there corrects it; nothing else has to, which spares most messages two writes. */
     "CREATE TABLE destination (domain TEXT PRIMARY KEY, due_ms INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX destination_due ON destination(due_ms);"
     /* Files to remove. */
     "CREATE TABLE erase (base_id INTEGER PRIMARY KEY);"
-    /* Keys of submissions, for a while. */
-    "CREATE TABLE submitted (key BLOB PRIMARY KEY, first_id INTEGER NOT NULL,"
-    " at_ms INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX submitted_at ON submitted(at_ms);"
+    /* Keys of submissions, for this hour and the last. */
+    "CREATE TABLE submitted (hour INTEGER NOT NULL, key BLOB NOT NULL, first_id INTEGER NOT NULL,"
+    " PRIMARY KEY (hour, key)) WITHOUT ROWID;"
     /* Limits: recipients by minute, and everybody an account ever wrote to. */
     "CREATE TABLE outgoing (account_id INTEGER NOT NULL, minute INTEGER NOT NULL,"
     " recipients INTEGER NOT NULL, PRIMARY KEY (account_id, minute)) WITHOUT ROWID;"
@@ -75,8 +74,8 @@ static const char *const migrations[] = {
     " m.lease_until_ms>0, s.file_size+length(s.prefix), s.message_id, s.subject, m.last_error"
 
 static const char *const statements[] = {
-    [Q_FIND_KEY] = "SELECT first_id FROM submitted WHERE key=?",
-    [Q_ADD_KEY] = "INSERT INTO submitted(key, first_id, at_ms) VALUES(?,?,?)",
+    [Q_FIND_KEY] = "SELECT first_id FROM submitted WHERE key=?1 AND hour IN (?2, ?2-1)",
+    [Q_ADD_KEY] = "INSERT INTO submitted(key, hour, first_id) VALUES(?,?,?)",
     [Q_ADD_SUBMISSION] =
         "INSERT INTO submission(account_id, account, from_localpart, from_domain, file_size,"
         " prefix, structure, has_8bit, smtputf8, tls, message_id, subject, future_release, cid,"
@@ -97,10 +96,12 @@ static const char *const statements[] = {
                             " VALUES(?,?,?) ON CONFLICT DO NOTHING",
 
     [Q_EXPIRED] = "SELECT id, domain FROM message WHERE lease_until_ms>0 AND lease_until_ms<=?"
-                  " ORDER BY lease_until_ms LIMIT 1000",
+                  " LIMIT 1000",
     [Q_RETURN_EXPIRED] = "UPDATE message SET lease_until_ms=0, last_error="
                          "'the deliverer did not report' WHERE id=?",
-    [Q_DUE_DESTINATIONS] = "SELECT domain, due_ms FROM destination ORDER BY due_ms",
+    [Q_DUE_DESTINATIONS] = "SELECT domain FROM destination WHERE due_ms<=?"
+                           " ORDER BY due_ms LIMIT 1000",
+    [Q_NEXT_DESTINATION] = "SELECT min(due_ms) FROM destination WHERE due_ms>?",
     [Q_LANES] = "SELECT lane, deliverer, count(*) FROM message"
                 " WHERE lease_until_ms>0 AND domain=? GROUP BY lane",
     [Q_WAITING] = "SELECT id, base_id, localpart, attempts, max_attempts, dialed FROM message"
@@ -116,10 +117,10 @@ static const char *const statements[] = {
     [Q_EXTEND] = "UPDATE message SET lease_until_ms=?1"
                  " WHERE id=?2 AND lease=?3 AND lease_until_ms>0",
 
-    [Q_STATE] = "SELECT lease, lease_until_ms, base_id, domain, attempts, max_attempts, dialed"
-                " FROM message WHERE id=?",
-    [Q_RETRY] = "UPDATE message SET lease_until_ms=0, attempts=?, next_attempt_ms="
-                "coalesce(?, next_attempt_ms), dialed=?, last_error=? WHERE id=?",
+    [Q_STATE] = "SELECT lease, lease_until_ms, base_id, domain, attempts, max_attempts, dialed,"
+                " next_attempt_ms FROM message WHERE id=?",
+    [Q_RETRY] = "UPDATE message SET lease_until_ms=0, attempts=?, next_attempt_ms=?, dialed=?,"
+                " last_error=? WHERE id=?",
     [Q_REMOVE] = "DELETE FROM message WHERE id=?",
     [Q_COUNT_DOWN] = "UPDATE submission SET pending=pending-1 WHERE id=? RETURNING pending",
     [Q_REMOVE_SUBMISSION] = "DELETE FROM submission WHERE id=?",
@@ -132,7 +133,7 @@ static const char *const statements[] = {
 
     [Q_ERASES] = "SELECT base_id FROM erase LIMIT 1000",
     [Q_REMOVE_ERASE] = "DELETE FROM erase WHERE base_id=?",
-    [Q_FORGET_KEYS] = "DELETE FROM submitted WHERE at_ms<?",
+    [Q_FORGET_KEYS] = "DELETE FROM submitted WHERE hour<?",
     [Q_FORGET_OUTGOING] = "DELETE FROM outgoing WHERE minute<?",
 
     [Q_LIST] =

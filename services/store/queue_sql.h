@@ -24,6 +24,7 @@ enum queue_statement {
     Q_EXPIRED,
     Q_RETURN_EXPIRED,
     Q_DUE_DESTINATIONS,
+    Q_NEXT_DESTINATION,
     Q_LANES,
     Q_WAITING,
     Q_READ_SUBMISSION,
@@ -57,9 +58,8 @@ enum queue_statement {
 
 extern const struct db_schema queue_schema;
 
-/* Keys of submissions are forgotten after this time. */
-#define QUEUE_KEY_MEMORY_MS (3600 * 1000LL)
 #define QUEUE_DAY_MS (24 * 3600 * 1000LL)
+#define QUEUE_HOUR_MS (3600 * 1000LL)
 #define QUEUE_MINUTE_MS 60000LL
 
 #endif
