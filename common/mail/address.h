@@ -69,8 +69,7 @@ bool address_needs_smtputf8(struct address address);
  * `name`), the entries of its members, and a `group_end` entry. */
 struct address_entry {
     struct str name; /* display name: UTF-8, encoded words decoded; empty when there is none */
-    struct address
-        address; /* both parts empty when it was no valid address (spec: the name stays) */
+    struct address address; /* both parts empty when it was no address valid in SMTP */
     bool group_start;
     bool group_end;
     struct address_entry *next;

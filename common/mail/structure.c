@@ -38,6 +38,7 @@ struct parser {
     bool in_header; /* of `current` */
     size_t depth;   /* of `current` */
     size_t part_count;
+    size_t reference_room;
     struct open_multipart open[STRUCTURE_DEPTH_MAX]; /* outermost first */
     size_t open_count;
 };
@@ -117,6 +118,34 @@ static struct envelope *envelope_of(const struct parser *p, const struct part *p
     return part->parent->envelope;
 }
 
+/* Room for `need` identifiers; grown by doubling, for messages with very many such fields. */
+static bool reserve_references(struct parser *p, size_t need)
+{
+    struct structure *s = p->structure;
+    if (need <= p->reference_room)
+        return true;
+    size_t room = need > 2 * p->reference_room ? need : 2 * p->reference_room;
+    struct str *ids = arena_new_array(p->arena, room, struct str);
+    if (!ids)
+        return false;
+    for (size_t i = 0; i < s->reference_count; i++)
+        ids[i] = s->references_canonical[i];
+    s->references_canonical = ids;
+    p->reference_room = room;
+    return true;
+}
+
+/* Adds the identifiers of one field to those of the message. */
+static void add_references(struct parser *p, struct str value)
+{
+    struct structure *s = p->structure;
+    size_t max = s->reference_count;
+    for (size_t i = 0; i < value.len && max < MESSAGE_ID_REFERENCES_MAX; i++)
+        max += value.ptr[i] == '<';
+    if (reserve_references(p, max))
+        message_id_references(value, p->arena, s->references_canonical, max, &s->reference_count);
+}
+
 static void read_fields(struct parser *p, struct str header, struct part *part,
                         struct envelope_reader *reader)
 {
@@ -126,6 +155,8 @@ static void read_fields(struct parser *p, struct str header, struct part *part,
         part_header_take(part, &field, p->arena);
         if (reader->envelope)
             envelope_reader_take(reader, &field);
+        if (!part->parent && str_eq_nocase(field.name, STR("References")))
+            add_references(p, field.raw_value);
     }
     part->damaged |= walk.malformed;
     p->structure->needs_smtputf8 |= walk.has_8bit;
@@ -297,41 +328,14 @@ static void take_message(struct parser *p)
 
 /* What threads and lists need. */
 
-static size_t count_references(struct str header, struct str name)
+/* When References gave nothing, the first identifier of In-Reply-To counts. */
+static void fill_threads(struct parser *p)
 {
-    struct header_walk walk = header_walk_init(header);
-    struct header_field field;
-    size_t count = 0;
-    while (header_next(&walk, &field))
-        for (size_t i = 0; str_eq_nocase(field.name, name) && i < field.raw_value.len; i++)
-            count += field.raw_value.ptr[i] == '<';
-    return count < MESSAGE_ID_REFERENCES_MAX ? count : MESSAGE_ID_REFERENCES_MAX;
-}
-
-/* The identifiers in all fields of that name. */
-static void fill_references(struct structure *s, struct str header, struct str name,
-                            struct arena *arena)
-{
-    size_t max = count_references(header, name);
-    struct header_walk walk = header_walk_init(header);
-    struct header_field field;
-    s->references_canonical = max > 0 ? arena_new_array(arena, max, struct str) : NULL;
-    if (!s->references_canonical)
-        return;
-    while (header_next(&walk, &field))
-        if (str_eq_nocase(field.name, name))
-            message_id_references(field.raw_value, arena, s->references_canonical, max,
-                                  &s->reference_count);
-}
-
-/* Spec 20 1.18: References, and only when they give nothing the first of In-Reply-To. */
-static void fill_threads(struct structure *s, struct str header, struct arena *arena)
-{
-    s->message_id_canonical = message_id_canonical(s->envelope->message_id, arena);
-    fill_references(s, header, STR("References"), arena);
+    struct structure *s = p->structure;
+    s->message_id_canonical = message_id_canonical(s->envelope->message_id, p->arena);
     if (s->reference_count > 0)
         return;
-    fill_references(s, header, STR("In-Reply-To"), arena);
+    add_references(p, s->envelope->in_reply_to);
     s->reference_count = s->reference_count > 0 ? 1 : 0;
 }
 
@@ -368,8 +372,7 @@ static struct structure *parse(struct str prefix, struct str message, struct are
     if (!s)
         return NULL;
     take_message(&p);
-    struct str header = str_slice(message, 0, (size_t)s->root->body_offset);
-    fill_threads(s, header, arena);
+    fill_threads(&p);
     s->subject_base = subject_base(s->envelope->subject, arena, &s->subject_is_reply);
     s->is_dsn = is_dsn(s->root);
     s->preview = preview_of(s->root, message, arena);
