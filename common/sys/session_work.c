@@ -5,8 +5,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* After so many steps others get their turn (a unit takes one or two). */
+/* After so many steps (a unit takes one or two), or so long, others get their turn. */
 #define TURN_STEPS 128
+#define TURN_MS 20
 #define LINGER_MS 2000
 /* Input that waits for its rest is kept in a block of its own size up to here. */
 #define LEFTOVER_COPY_MAX ((size_t)16 * 1024)
@@ -373,8 +374,12 @@ static bool is_useless_while_draining(const struct session *s)
 static enum step take_turn(struct session *s)
 {
     enum step result = STEP_AGAIN;
-    for (unsigned steps = 0; result == STEP_AGAIN && steps < TURN_STEPS; steps++)
+    int64_t until_ms = clock_monotonic_ms() + TURN_MS;
+    for (unsigned steps = 0; result == STEP_AGAIN && steps < TURN_STEPS; steps++) {
         result = is_useless_while_draining(s) ? STEP_GONE : step(s);
+        if (s->now_ms >= until_ms)
+            break;
+    }
     return result;
 }
 
