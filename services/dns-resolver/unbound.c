@@ -127,8 +127,19 @@ static bool set_stub(struct setup *s, struct str value, struct err *err)
     return code ? failed(err, "stub_zones", value, code) : true;
 }
 
+/* The library reads hints and anchors when it gets to work. That must be known at start, so it is
+ * made to begin: by taking away a zone that it does not have. After this nothing can be set. */
+static bool begin_work(struct setup *s, struct err *err)
+{
+    int code = ub_ctx_zone_remove(s->ub, "mailrail.invalid.");
+    if (!code)
+        return true;
+    return err_set(err, ERR_SYNTAX, "dns_resolver.trust_anchors, root_anchor or root_hints: %s",
+                   ub_strerror(code));
+}
+
 /* The library itself answers for zones such as "test" and 10.in-addr.arpa; not for those that have
- * servers. After this nothing can be set any more. */
+ * servers. */
 static bool let_stubs_answer(struct setup *s, const struct str_list *stubs, struct err *err)
 {
     for (size_t i = 0; i < stubs->len; i++) {
@@ -181,8 +192,7 @@ static bool set_anchors(struct setup *s, const struct dns_resolver_config *confi
     return set(s, "root-hints:", text, err);
 }
 
-/* The library reads anchors and hints only when it is asked the first time; files that are not
- * there must be known at start. */
+/* For an error that names option and file. */
 static bool check_file(const char *option, struct str path, struct err *err)
 {
     char text[1024];
@@ -208,6 +218,7 @@ static bool set_up(struct setup *s, const struct dns_resolver_config *config, st
     int code = ub_ctx_async(s->ub, 1);
     if (code)
         return err_set(err, ERR_INTERNAL, "libunbound: %s", ub_strerror(code));
+    TRY(begin_work(s, err));
     return let_stubs_answer(s, &config->stub_zones, err);
 }
 

@@ -123,8 +123,8 @@ const struct command account_commands[] = {
         .arguments = "ACCOUNT",
         .summary = "add an account with its first address",
         .manual = "Adds ACCOUNT (letters, digits, \".\", \"-\", \"_\"): mailboxes, a login, and\n"
-                  "the address named by --address, whose domain must exist. Users log in with the\n"
-                  "account's name or any of its addresses.\n"
+                  "the address named by --address, whose domain must exist. Users log in with any\n"
+                  "of its addresses.\n"
                   "\n"
                   "A password is never an argument, where every user of the machine could see it:\n"
                   "set it with `mailrail password set`, or give it by --password-stdin.",

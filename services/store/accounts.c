@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/map.h"
 #include "services/store/account.h"
+#include "services/store/directory.h"
 #include "services/store/erase.h"
 
 #include <dirent.h>
@@ -248,6 +249,8 @@ static void *sweep(void *user)
         for (uint64_t id; (id = take_due(a, clock_wall_s())) != 0;)
             tend(a, id);
         close_idle(a);
+        if (a->store->directory) /* tests have none */
+            directory_erase_removed(a->store);
     }
     return NULL;
 }

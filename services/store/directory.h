@@ -110,7 +110,7 @@ bool directory_credential_version(struct store *store, uint64_t account_id, uint
                                   struct err *err) MUST_USE;
 
 /* Removes the mail of accounts that have left the directory, as far as nobody uses it now: to be
- * called at start and now and then. Failures are logged. */
+ * called now and then. Failures are logged. */
 void directory_erase_removed(struct store *store);
 
 #endif

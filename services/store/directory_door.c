@@ -403,6 +403,5 @@ static Mailrail__Directory_Service handlers = MAILRAIL__DIRECTORY__INIT(handle_)
 
 bool directory_door_open(struct store *store, struct service *service, struct err *err)
 {
-    directory_erase_removed(store);
     return store_open_door(store, service, "directory", &handlers.base, WORKERS, err);
 }

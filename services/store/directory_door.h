@@ -3,8 +3,7 @@
 
 #include "services/store/store.h"
 
-/* Door `directory` (proto/directory.proto, service Directory): administration. Also goes on with
- * erasing the mail of accounts that were removed. */
+/* Door `directory` (proto/directory.proto, service Directory): administration. */
 bool directory_door_open(struct store *store, struct service *service, struct err *err) MUST_USE;
 
 #endif
