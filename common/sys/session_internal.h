@@ -14,6 +14,7 @@
  *   session.c         what protocol code calls
  *   session_table.c   ownership: who works on which session
  *   session_work.c    the life of a session: phases, callbacks, waiting
+ *   session_buffers.c what workers lend to sessions
  *   session_io.c      bytes in and out, plain or TLS, at full or slow speed
  *   session_tls.c     handshakes and why they fail; TLS information
  *   session_accept.c  listeners, new connections, the PROXY header
@@ -136,11 +137,18 @@ struct session {
 };
 
 /* session_work.c: works on a session that the caller owns until it waits, yields or is gone. */
+struct session_worker;
+void session_work(struct session *s, struct session_worker *worker, unsigned signals);
+
+/* session_buffers.c */
 struct session_worker {
-    struct buf in; /* lent to the session at work, so that parked ones need none */
+    struct buf in;
     struct buf out;
 };
-void session_work(struct session *s, struct session_worker *worker, unsigned signals);
+void session_worker_init(struct session_worker *worker);
+void session_worker_release(struct session_worker *worker);
+void session_borrow_buffers(struct session *s, struct session_worker *worker);
+void session_return_buffers(struct session *s, struct session_worker *worker);
 
 /* session_io.c */
 enum session_flush { FLUSH_DONE, FLUSH_BLOCKED, FLUSH_FAILED };

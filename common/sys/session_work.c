@@ -2,17 +2,12 @@
 
 #include "common/base/clock.h"
 
-#include <string.h>
 #include <sys/socket.h>
 
 /* After so many steps (a unit takes one or two), or so long, others get their turn. */
 #define TURN_STEPS 128
 #define TURN_MS 20
 #define LINGER_MS 2000
-/* Input that waits for its rest is kept in a block of its own size up to here. */
-#define LEFTOVER_COPY_MAX ((size_t)16 * 1024)
-/* Buffers that grew beyond this are not kept by their worker. */
-#define SPARE_OUT_MAX ((size_t)1024 * 1024)
 
 enum step {
     STEP_AGAIN, /* there may be more to do at once */
@@ -294,56 +289,6 @@ static enum step step(struct session *s)
     BUG("session in phase %d", (int)s->phase);
 }
 
-/* ---- Buffers: lent by the worker, so that a parked session has none */
-
-static void borrow_buffers(struct session *s, struct session_worker *worker)
-{
-    if (worker->in.ptr && s->in.len <= LEFTOVER_COPY_MAX) {
-        struct buf own = s->in;
-        s->in = worker->in;
-        buf_reset(&s->in);
-        buf_append(&s->in, buf_str(&own));
-        buf_release(&own);
-        buf_init(&worker->in, SESSION_INPUT_MAX);
-    }
-    if (worker->out.ptr && !s->out.ptr) {
-        s->out = worker->out;
-        buf_init(&worker->out, SESSION_OUT_MAX);
-    }
-}
-
-static void return_input_buffer(struct session *s, struct session_worker *worker)
-{
-    struct str rest = session_in_pending(s);
-    if (!s->in.ptr || rest.len > LEFTOVER_COPY_MAX)
-        return;
-    struct buf lent = s->in;
-    buf_init(&s->in, SESSION_INPUT_MAX);
-    buf_append(&s->in, rest);
-    s->in_at = 0;
-    if (s->trace != LOG_TRACE_DATA)
-        explicit_bzero(lent.ptr, lent.len);
-    buf_reset(&lent);
-    if (worker->in.ptr || lent.cap > 2 * SESSION_READ_SIZE)
-        buf_release(&lent);
-    else
-        worker->in = lent;
-}
-
-static void return_buffers(struct session *s, struct session_worker *worker)
-{
-    return_input_buffer(s, worker);
-    if (session_out_pending(s) > 0)
-        return;
-    if (worker->out.ptr || s->out.cap > SPARE_OUT_MAX)
-        buf_release(&s->out);
-    else
-        worker->out = s->out;
-    buf_init(&s->out, SESSION_OUT_MAX);
-    buf_reset(&worker->out);
-    s->out_at = s->out_traced = 0;
-}
-
 /* ---- Turns */
 
 static void take_signals(struct session *s, unsigned signals)
@@ -388,9 +333,9 @@ void session_work(struct session *s, struct session_worker *worker, unsigned sig
     struct session_server *server = s->server;
     for (;;) {
         take_signals(s, signals);
-        borrow_buffers(s, worker);
+        session_borrow_buffers(s, worker);
         enum step result = take_turn(s);
-        return_buffers(s, worker);
+        session_return_buffers(s, worker);
         if (result == STEP_GONE) {
             session_destroy(s);
             return;

@@ -135,8 +135,7 @@ static void *worker_main(void *argument)
 {
     struct session_server *server = argument;
     struct session_worker worker;
-    buf_init(&worker.in, SESSION_INPUT_MAX);
-    buf_init(&worker.out, SESSION_OUT_MAX);
+    session_worker_init(&worker);
     for (;;) {
         struct epoll_event event;
         int n = epoll_wait(server->epoll_fd, &event, 1, IDLE_MS);
@@ -151,8 +150,7 @@ static void *worker_main(void *argument)
         if (s)
             work(server, &worker, s, signals);
     }
-    buf_release_secret(&worker.in);
-    buf_release(&worker.out);
+    session_worker_release(&worker);
     return NULL;
 }
 
