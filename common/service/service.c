@@ -205,16 +205,16 @@ static bool check_data(const struct process *p, struct err *err)
 {
     if (p->definition->without_data)
         return true;
-    const char *data = p->settings.data.ptr;
-    struct layout_path path;
-    if (!str_copy_cstr(p->settings.data, path.text, sizeof(path.text)))
-        return err_set(err, ERR_SYNTAX, "data: not a path");
-    data = path.text;
+    struct layout_path data;
     struct stat st;
-    if (stat(data, &st) < 0 || access(data, R_OK | X_OK) < 0)
-        return err_set_errno(err, errno, "data: %s", data);
+    if (!str_copy_cstr(p->settings.data, data.text, sizeof(data.text)))
+        return err_set(err, ERR_SYNTAX, "data: not a path");
+    if (stat(data.text, &st) < 0)
+        return err_set_errno(err, errno, "data: %s", data.text);
     if (!S_ISDIR(st.st_mode))
-        return err_set(err, ERR_SYNTAX, "data: %s: is not a directory", data);
+        return err_set(err, ERR_SYNTAX, "data: %s: is not a directory", data.text);
+    if (access(data.text, R_OK | X_OK) < 0)
+        return err_set_errno(err, errno, "data: %s", data.text);
     return true;
 }
 
@@ -290,19 +290,24 @@ static bool run(struct process *p, struct err *err)
     return atomic_load(&p->draining) || err_set(err, ERR_INTERNAL, "ended without being told to");
 }
 
-static bool start_and_run(struct process *p, struct err *err)
+/* Everything that may fail before the service serves. */
+static bool start(struct process *p, struct err *err)
 {
-    const struct signal_handlers handlers = {terminate, reload, p};
+    TRY(make_run_directory(p, err));
     TRY(check_data(p, err));
     TRY(start_health(p, err));
     TRY(!p->definition->start || p->definition->start(&p->service, err));
     atomic_store(&p->started, true);
-    bool ok = signals_start(&p->signals, &handlers, err) && run(p, err);
-    if (ok)
-        signals_stop(&p->signals);
-    if (p->definition->stop)
-        p->definition->stop(&p->service);
-    return ok;
+    const struct signal_handlers handlers = {terminate, reload, p};
+    return signals_start(&p->signals, &handlers, err);
+}
+
+/* Half a start is not undone: the process ends, and the kernel takes back what it had. */
+NORETURN static void fail_start(struct process *p, const struct err *err)
+{
+    log_error(&p->service.log, "cannot start", LOG_ERR(err));
+    health_server_free(p->health);
+    _exit(EXIT_FAILURE);
 }
 
 static int serve(struct process *p)
@@ -318,11 +323,16 @@ static int serve(struct process *p)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->drained, NULL);
 
-    bool ok = make_run_directory(p, &err) && start_and_run(p, &err);
+    if (!start(p, &err))
+        fail_start(p, &err);
+    bool ok = run(p, &err);
+    signals_stop(&p->signals);
+    if (p->definition->stop)
+        p->definition->stop(&p->service);
     if (ok)
         log_info(&p->service.log, "stopped");
     else
-        log_error(&p->service.log, "cannot run", LOG_ERR(&err));
+        log_error(&p->service.log, "cannot go on", LOG_ERR(&err));
 
     health_server_free(p->health);
     metrics_free(p->service.metrics);

@@ -1,0 +1,197 @@
+"""What goes wrong at the start, or in the middle, is said in one clear line that names the thing,
+and clients get a temporary failure."""
+import os
+import signal
+import smtplib
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+from conftest import BIN, ENVIRONMENT, Mailrail, free_ports, wait_until
+
+
+@pytest.fixture
+def mailrail_down():
+    """Configured, not started."""
+    system = Mailrail()
+    system.command("certificate", "make")
+    yield system
+    system.destroy()
+
+
+def start_service(system, service, **environment):
+    """Runs one service in the foreground until it fails; its error lines."""
+    done = subprocess.run([BIN / f"mailrail-{service}", "--config", system.config],
+                          capture_output=True, text=True, timeout=30, env=ENVIRONMENT | environment)
+    assert done.returncode in (1, 2), done
+    return done.returncode, [line for line in done.stderr.splitlines() if " l=info " not in line]
+
+
+def one_error(system, service, **environment):
+    status, lines = start_service(system, service, **environment)
+    assert len(lines) == 1, lines
+    return status, lines[0]
+
+
+@pytest.mark.parametrize("text, want", [
+    ("hostname = \"h\"; imap = { port = 70000; };", "mailrail.conf:1: imap.port: 70000 is above 65535"),
+    ("hostname = \"h\";\nimap = { prot = 1; };", 'mailrail.conf:2: imap.prot: unknown option, did you mean "port"?'),
+    ("hostname = \"h\"\nimap = {", "mailrail.conf:2: syntax error"),
+    ("hostnmae = \"h\";", 'mailrail.conf:1: hostnmae: unknown option, did you mean "hostname"?'),
+    ("data = \"x\";", "hostname: must be set"),
+])
+def test_wrong_configuration(mailrail_down, text, want):
+    mailrail_down.config.write_text(text)
+    status, line = one_error(mailrail_down, "imap")
+    assert status == 2
+    assert line.startswith("mailrail-imap: ") and want in line
+
+
+def test_missing_configuration(mailrail_down):
+    mailrail_down.config.unlink()
+    status, line = one_error(mailrail_down, "imap")
+    assert status == 2
+    assert f"{mailrail_down.config}: No such file or directory" in line
+
+
+@pytest.mark.parametrize("service", ["store", "imap", "smtp-in", "submission", "queue-deliverer"])
+def test_missing_data_directory(mailrail_down, service):
+    os.rmdir(mailrail_down.directory / "data")
+    status, line = one_error(mailrail_down, service)
+    assert status == 1
+    assert f"data: {mailrail_down.directory}/data: No such file or directory" in line
+
+
+def test_data_is_a_file(mailrail_down):
+    os.rmdir(mailrail_down.directory / "data")
+    (mailrail_down.directory / "data").touch()
+    _, line = one_error(mailrail_down, "store")
+    assert f"data: {mailrail_down.directory}/data: is not a directory" in line
+
+
+@pytest.mark.parametrize("service", ["imap", "smtp-in", "submission"])
+def test_port_in_use(mailrail_down, service):
+    port = {"imap": mailrail_down.imap_port, "smtp-in": mailrail_down.smtp_port,
+            "submission": mailrail_down.submission_port}[service]
+    with socket.create_server(("127.0.0.1", port)):
+        status, line = one_error(mailrail_down, service)
+    assert status == 1
+    assert str(port) in line and "Address already in use" in line
+
+
+@pytest.mark.parametrize("service", ["imap", "submission"])
+def test_missing_certificate(mailrail_down, service):
+    (mailrail_down.directory / "tls/cert.pem").unlink()
+    status, line = one_error(mailrail_down, service)
+    assert status == 1
+    assert "tls/cert.pem" in line and "No such file or directory" in line
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root gives up its rights")
+@pytest.mark.parametrize("path, service", [("data", "store"), ("run", "imap"), ("tls/key.pem", "imap")])
+def test_wrong_permission(mailrail_down, path, service):
+    """As a user who may not use the path: the line names it."""
+    system = mailrail_down
+    (system.directory / "run").mkdir(exist_ok=True)
+    for name in (".", "data", "run", "tls", "tls/cert.pem", "tls/key.pem", "mailrail.conf"):
+        os.chown(system.directory / name, 65534, 65534)
+    (system.directory / path).chmod(0)
+    os.chown(system.directory / path, 0, 0)
+    done = subprocess.run([BIN / f"mailrail-{service}", "--config", system.config], user=65534,
+                          group=65534, extra_groups=[], capture_output=True, text=True, timeout=30,
+                          env=ENVIRONMENT)
+    lines = [line for line in done.stderr.splitlines() if " l=info " not in line]
+    assert done.returncode == 1 and len(lines) == 1, done
+    assert f"{system.directory}/{path}" in lines[0] and "Permission denied" in lines[0]
+
+
+def test_run_directory_is_private(mailrail):
+    assert stat.S_IMODE((mailrail.directory / "run").stat().st_mode) == 0o700
+
+
+def test_second_instance_is_refused(mailrail):
+    _, line = one_error(mailrail, "imap")
+    assert "imap.health: another process is serving it" in line
+
+
+def test_launcher_stops_all_when_a_service_cannot_start(mailrail_down):
+    with socket.create_server(("127.0.0.1", mailrail_down.imap_port)):
+        mailrail_down.launch()
+        assert mailrail_down.process.wait(60) == 1
+    log = mailrail_down.log()
+    assert 'm="service cannot start, stopping all" pkg=launcher service=imap' in log
+    assert "Address already in use" in log
+
+
+def test_port_of_metrics_in_use(mailrail_down):
+    port = free_ports(1)[0]
+    with socket.create_server(("127.0.0.1", port)):
+        _, line = one_error(mailrail_down, "imap", MAILRAIL_IMAP_METRICS_LISTEN=f"127.0.0.1:{port}")
+    assert "metrics_listen" in line and str(port) in line
+
+
+# While it runs.
+
+
+def test_store_away_is_temporary_for_clients(mailrail):
+    """The store stands still, as if its disk hung: clients hear "later", and get served after."""
+    os.kill(mailrail.pid_of("store"), signal.SIGKILL)
+    # The launcher would start it within 0.1 s: keep it from running.
+    end = time.monotonic() + 1
+    refused = 0
+    while time.monotonic() < end:
+        pid = mailrail.pid_of("store")
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        with mailrail.raw_smtp() as raw:
+            raw.reply()
+            raw.send("EHLO client.example\r\n")
+            raw.reply()
+            raw.send("MAIL FROM:<x@far.example>\r\n")
+            raw.reply()
+            raw.send("RCPT TO:<ann@example.org>\r\n")
+            code = raw.reply()[:3]
+            assert code in (b"250", b"451", b"450", b"421"), code
+            refused += code != b"250"
+    assert refused > 0
+    wait_until(mailrail.is_ready, 60)
+    mailrail.deliver()
+
+
+def test_full_disk_is_temporary(make_mailrail, tmp_path):
+    """A small file system for the data: senders get 4xx, nothing is half there, and mail goes on
+    when there is room again."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a small file system")
+    system = make_mailrail(start=False)
+    data = system.directory / "data"
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", data],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"cannot mount: {done.stderr}")
+    try:
+        system.start()
+        system.add_usual()
+        with open(data / "filler", "wb") as filler:
+            try:
+                while True:
+                    filler.write(b"x" * 65536)
+                    filler.flush()
+            except OSError:
+                pass
+        with pytest.raises(smtplib.SMTPException) as refused:
+            system.deliver(body="y" * 100000)
+        assert "4" == str(refused.value.smtp_code if hasattr(refused.value, "smtp_code")
+                          else list(refused.value.recipients.values())[0][0])[0]
+        (data / "filler").unlink()
+        system.deliver(body="y" * 100000)
+        with system.imap() as imap:
+            assert imap.select()[1] == [b"1"]
+        assert system.command("verifydata").returncode == 0
+        system.stop()
+    finally:
+        system.stop()
+        subprocess.run(["umount", "-l", data], check=True)
