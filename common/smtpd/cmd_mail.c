@@ -61,6 +61,15 @@ static struct smtp_reply check_limits(const struct smtpd_session *s)
     return SMTP_REPLY(250, 2, 0, 0, "");
 }
 
+/* Who is named twice gets one copy, and nobody is asked twice. */
+static bool is_repeated(const struct smtpd_session *s, struct address address)
+{
+    for (size_t i = 0; i < s->tx.recipients.len; i++)
+        if (address_eq(s->tx.recipients.items[i].path.address, address))
+            return true;
+    return false;
+}
+
 struct smtp_reply smtpd_cmd_rcpt(struct smtpd_session *s, struct str argument)
 {
     struct smtp_rules rules = rules_of(s);
@@ -69,6 +78,8 @@ struct smtp_reply smtpd_cmd_rcpt(struct smtpd_session *s, struct str argument)
     if (!smtp_reply_is_positive(&reply) ||
         !smtp_rcpt_parse(argument, &rules, s->tx.mail.smtputf8, &s->arena, &recipient.path, &reply))
         return reply;
+    if (is_repeated(s, recipient.path.address))
+        return SMTP_REPLY(250, 2, 1, 5, "recipient ok, again");
     reply = s->server->policy->recipient(s, &recipient);
     if (!smtp_reply_is_positive(&reply)) {
         s->tx.refused++;

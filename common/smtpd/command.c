@@ -6,8 +6,7 @@
 #include <stdio.h>
 
 #define IN(state) (1u << (state))
-#define ANY_STATE                                                                                  \
-    (IN(SMTPD_GREETED) | IN(SMTPD_READY) | IN(SMTPD_MAIL) | IN(SMTPD_RCPT))
+#define ANY_STATE (IN(SMTPD_GREETED) | IN(SMTPD_READY) | IN(SMTPD_MAIL) | IN(SMTPD_RCPT))
 
 enum command_flags {
     NO_ARGUMENT = 1,

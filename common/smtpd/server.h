@@ -16,6 +16,7 @@ struct smtpd {
     const struct smtpd_policy *policy;
     void *user;
     struct service *service;
+    struct session_ops ops; /* logs and metrics bear the service's name */
     struct session_server *sessions;
     struct tls_context *tls;
     struct admission *admission; /* NULL: no limits */

@@ -4,6 +4,8 @@
 #include "common/base/clock.h"
 #include "common/smtpd/command.h"
 #include "common/smtpd/server.h"
+#include "common/service/layout.h"
+#include "common/sys/file.h"
 
 #include <stdio.h>
 
@@ -139,8 +141,7 @@ static void close_session(struct session *conn)
         admission_leave(s->server->admission, session_peer(conn)->remote_ip);
 }
 
-static const struct session_ops ops = {
-    .protocol = "smtp",
+static const struct session_ops session_ops = {
     .state_size = sizeof(struct smtpd_session),
     .input_max = CHUNK_MAX,
     .open = open_session,
@@ -186,7 +187,10 @@ struct smtpd *smtpd_new(const struct smtpd_config *config, const struct smtpd_po
 {
     struct smtpd *server = xcalloc(1, sizeof(*server));
     *server = (struct smtpd){.config = config, .policy = policy, .user = user, .service = service};
-    if (!received_id_key_open(config->data, &server->id_key, err)) {
+    server->ops = session_ops;
+    server->ops.protocol = config->name;
+    if (!received_id_key_open(config->data, &server->id_key, err) ||
+        !directory_make(layout_spool_directory(config->data).text, 0770, err)) {
         free(server);
         return NULL;
     }
@@ -230,7 +234,7 @@ bool smtpd_listen(struct smtpd *server, struct str address, uint16_t port,
     if (mode == SMTPD_TLS && !server->tls)
         return err_set(err, ERR_STATE, "port %u needs tls_certificate and tls_key", port);
     struct session_listener listener = {
-        .ops = &ops,
+        .ops = &server->ops,
         .address = address,
         .port = port,
         .tls = mode == SMTPD_PLAIN ? NULL : server->tls,

@@ -1,9 +1,11 @@
 #include "services/smtp-in/backend.h"
 
 #include "common/base/bug.h"
+#include "common/base/clock.h"
 #include "common/bus/rpc.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/dns.pb-c.h"
+#include "services/smtp-in/resolve_cache.h"
 
 #include <stdlib.h>
 
@@ -15,11 +17,13 @@
 struct backend {
     struct rpc_client *delivery;
     struct rpc_client *dns;
+    struct resolve_cache *resolved;
 };
 
 struct backend *backend_open(struct service *service, struct err *err)
 {
     struct backend *b = xcalloc(1, sizeof(*b));
+    b->resolved = resolve_cache_new();
     b->delivery = service_connect(service, "delivery", &mailrail__delivery__descriptor, err);
     if (b->delivery)
         b->dns = service_connect(service, "dns", &mailrail__dns__descriptor, err);
@@ -33,6 +37,7 @@ void backend_close(struct backend *b)
 {
     if (!b)
         return;
+    resolve_cache_free(b->resolved);
     rpc_client_free(b->delivery);
     rpc_client_free(b->dns);
     free(b);
@@ -87,8 +92,8 @@ static enum backend_address_class class_of(Mailrail__AddressClass class)
     }
 }
 
-bool backend_resolve(struct backend *b, uint64_t cid, struct address address, struct arena *arena,
-                     struct backend_target *ret, struct err *err)
+static bool ask_store(struct backend *b, uint64_t cid, struct address address, struct arena *arena,
+                      struct backend_target *ret, struct err *err)
 {
     Mailrail__ResolveRequest request = MAILRAIL__RESOLVE_REQUEST__INIT;
     request.localpart = text(arena, address.localpart);
@@ -104,6 +109,17 @@ bool backend_resolve(struct backend *b, uint64_t cid, struct address address, st
         .error_code = reply->error_code == 421 ? 421 : 550,
         .error_text = str_from_cstr(reply->error_text),
     };
+    return true;
+}
+
+bool backend_resolve(struct backend *b, uint64_t cid, struct address address, struct arena *arena,
+                     struct backend_target *ret, struct err *err)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (resolve_cache_find(b->resolved, address, now_ms, arena, ret))
+        return true;
+    TRY(ask_store(b, cid, address, arena, ret, err));
+    resolve_cache_add(b->resolved, address, ret, now_ms);
     return true;
 }
 
