@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #define GROUP_MAX 64 /* changes in one transaction */
-#define WRITER_CACHE_KIB 1024
-#define READER_CACHE_KIB 512
-#define READERS_IDLE_MAX 4
+#define WRITER_CACHE_KIB 512
+#define READER_CACHE_KIB 256
+#define READERS_IDLE_MAX 2
 #define RESULT_MAX (16u << 20) /* bytes of a result kept under a key */
 
 /* ---- Changes */

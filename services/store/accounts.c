@@ -201,17 +201,38 @@ static uint64_t take_due(struct accounts *a, int64_t now_s)
     return id;
 }
 
-/* Erases what is due and puts the account on the schedule again. */
+static bool is_open(struct accounts *a, uint64_t id)
+{
+    pthread_mutex_lock(&a->lock);
+    bool found = map_get_u64(&a->by_id, id) != NULL;
+    pthread_mutex_unlock(&a->lock);
+    return found;
+}
+
+static void close_if_unused(struct accounts *a, uint64_t id)
+{
+    pthread_mutex_lock(&a->lock);
+    struct account *account = find(a, id);
+    if (account && account->users == 0)
+        close_unused(a, account);
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* Erases what is due and puts the account on the schedule again. An account that was opened only
+ * for this does not stay open. */
 static void tend(struct accounts *a, uint64_t id)
 {
     struct err err;
     struct account *account = NULL;
+    bool was_open = is_open(a, id);
     if (!account_open(a->store, id, &account, &err) || !account_tend(account, &err)) {
         log_error(&a->store->log, "cannot erase expunged messages", LOG_U64("account", id),
                   LOG_ERR(&err));
         accounts_schedule_erase(a, id, clock_wall_s() + 60);
     }
     account_release(account);
+    if (!was_open)
+        close_if_unused(a, id);
 }
 
 static void close_idle(struct accounts *a)

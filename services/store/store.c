@@ -18,7 +18,7 @@ const struct option store_options[] = {
                   "largest sum of message sizes of an account without an own limit, 0 for none"),
     OPTION_NUMBER(store_config, open_accounts_max, "256", 1, 65536, NULL,
                   "account databases that are open at a time"),
-    OPTION_NUMBER(store_config, account_idle_s, "300", 1, 86400, "s",
+    OPTION_NUMBER(store_config, account_idle_s, "60", 1, 86400, "s",
                   "close an account database that nobody used for so long"),
     OPTION_NUMBER(store_config, erase_after_s, "3600", 0, 2592000, "s",
                   "keep the text of expunged messages for sessions that still show them"),
