@@ -116,8 +116,9 @@ struct smtp_reply submission_examine(struct smtpd_session *s, struct str message
     draft->tls = tls_need(s, header);
     draft->prefix = added_headers(s, header);
     const struct structure *whole = structure_parse_prefixed(draft->prefix, message, &s->arena);
-    draft->message_id = whole->envelope->message_id;
-    draft->subject = whole->envelope->subject;
+    /* Copies: the message's bytes go when the spool file is finished. */
+    draft->message_id = arena_copy(&s->arena, whole->envelope->message_id);
+    draft->subject = arena_copy(&s->arena, whole->envelope->subject);
     struct err err;
     if (str_is_null(draft->prefix) || !encode_structure(s, whole, draft, &err))
         return SMTP_REPLY(554, 5, 6, 0, "too much in this message");

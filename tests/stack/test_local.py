@@ -157,19 +157,18 @@ SyncState *
 def test_neomutt_reads(local, tmp_path):
     send("for neomutt")
     (tmp_path / "muttrc").write_text(f"""
-set folder = "imaps://me%40localhost:{PASSWORD}@localhost:1993/"
-set spoolfile = "+INBOX"
+set folder = "imaps://localhost:1993/"
+set imap_user = "me@localhost"
+set imap_pass = "{PASSWORD}"
+set spoolfile = "imaps://localhost:1993/INBOX"
 set ssl_usesystemcerts = no
-set certificate_file = "{tmp_path}/certs"
-set ssl_starttls = no
+set certificate_file = "{local[0]}/tls/localhost.crt"
 set quit = yes
 set header_cache = ""
-set pipe_decode = yes
 set wait_key = no
-set timeout = 5
+set pipe_decode = yes
 push "<limit>~s 'for neomutt'<enter><pipe-message>cat >{tmp_path}/read<enter><exit>"
 """)
-    shutil.copy(local[0] / "tls/localhost.crt", tmp_path / "certs")
     subprocess.run(["script", "-qec", f"neomutt -n -F {tmp_path}/muttrc", "/dev/null"], timeout=60,
                    stdin=subprocess.DEVNULL, capture_output=True,
                    env=ENVIRONMENT | {"HOME": str(tmp_path), "TERM": "xterm"})
