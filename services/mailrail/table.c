@@ -43,10 +43,18 @@ void table_bool(struct table *table, bool value)
 
 /* ---- For people */
 
-/* Columns on a terminal, of which a character may take none or two. */
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+/* Columns on a terminal, of which a character may take none or two; a control character is shown as
+ * one. */
 static size_t width_of(struct str s)
 {
     int width = u8_width((const uint8_t *)s.ptr, s.len, "UTF-8");
+    for (size_t i = 0; i < s.len; i++)
+        width += is_control(s.ptr[i]);
     return width > 0 ? (size_t)width : 0;
 }
 
@@ -55,10 +63,8 @@ static void print_padded(struct str text, size_t width, bool right)
     size_t padding = width > width_of(text) ? width - width_of(text) : 0;
     if (right)
         printf("%*s", (int)padding, "");
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        putchar(c < 0x20 || c == 0x7f ? '?' : c);
-    }
+    for (size_t i = 0; i < text.len; i++)
+        putchar(is_control(text.ptr[i]) ? '?' : text.ptr[i]);
     if (!right)
         printf("%*s", (int)padding, "");
 }
