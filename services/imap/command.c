@@ -79,11 +79,11 @@ bool command_parse_start(struct str text, struct command_start *ret)
     return true;
 }
 
-static const char *state_text(enum imap_state state)
+static const char *why_not_now(const struct imap *imap, const struct command_row *row)
 {
-    return state == STATE_NOT_AUTHENTICATED ? "log in first"
-           : state == STATE_AUTHENTICATED   ? "select a mailbox first, or already logged in"
-                                            : "already logged in";
+    if (row->states == NOAUTH)
+        return "already logged in";
+    return imap->state == STATE_NOT_AUTHENTICATED ? "log in first" : "select a mailbox first";
 }
 
 enum session_next command_run(struct imap *imap, struct str text)
@@ -100,7 +100,7 @@ enum session_next command_run(struct imap *imap, struct str text)
     if (!start.row)
         return respond_bad(imap, "unknown command");
     if (!(start.row->states & imap->state))
-        return respond_no(imap, "%s", state_text(imap->state));
+        return respond_no(imap, "%s", why_not_now(imap, start.row));
     if ((start.row->flags & COMMAND_WRITES) && imap->selected.read_only)
         return respond_no(imap, "the mailbox is read-only");
     return start.row->run(imap, &start.args);

@@ -1,0 +1,21 @@
+#ifndef TESTS_IMAP_FAKE_BACKEND_H
+#define TESTS_IMAP_FAKE_BACKEND_H
+
+#include "services/imap/backend.h"
+
+/*
+ * Store in memory, linked in place of backend.c: one account, 7, with the mailboxes Inbox, Archive
+ * and Trash; the user is me@localhost with the password "secret". Message files lie in a directory
+ * of the test, as they would on the volume. Events are delivered within the call.
+ */
+
+struct backend *fake_backend_new(struct str data);
+/* Events go nowhere before this. */
+void fake_backend_set_events(struct backend *b, const struct backend_events *events);
+/* From now on every call fails with ERR_UNAVAILABLE, or works again. */
+void fake_backend_set_away(struct backend *b, bool away);
+/* As a delivery: `prefix` is in the row, `text` in the file. Returns the UID. */
+uint32_t fake_backend_deliver(struct backend *b, struct str mailbox, struct str prefix,
+                              struct str text);
+
+#endif
