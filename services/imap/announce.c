@@ -18,6 +18,7 @@ void announce_skip(struct imap *imap, uint64_t modseq)
 {
     struct selected *selected = &imap->selected;
     selected->own[selected->own_next++ % SELECTED_OWN_MAX] = modseq;
+    selected->own_until = modseq;
 }
 
 void announce_fetch_start(struct buf *out, const struct view_row *row, bool flags)

@@ -78,7 +78,9 @@ static enum session_next store_more(struct imap *imap)
 static bool is_all_ours(const struct imap *imap, uint64_t since, const struct uid_set *uids,
                         uint64_t modseq, const struct changes *changes)
 {
-    if (imap->selected.user.horizon != since || changes->vanished_len > 0 || changes->more)
+    const struct selected *selected = &imap->selected;
+    bool nothing_before = since == selected->user.horizon || since == selected->own_until;
+    if (!nothing_before || changes->vanished_len > 0 || changes->more)
         return false;
     for (size_t i = 0; i < changes->len; i++)
         if (changes->modseq[i] != modseq || !uid_set_has(uids, changes->uid[i]))

@@ -35,9 +35,11 @@ struct selected {
     struct view *view; /* NULL: none */
     struct view_user user;
     bool read_only;
-    /* Modseqs of changes that this session made and whose result its client was told. */
+    /* Modseqs of changes that this session made and whose result its client was told; up to
+     * `own_until` there is nothing else beyond the horizon. */
     uint64_t own[SELECTED_OWN_MAX];
     unsigned own_next;
+    uint64_t own_until;
     struct uid_set saved; /* RFC 5182: what "$" means */
 };
 

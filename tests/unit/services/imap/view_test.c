@@ -1,0 +1,228 @@
+#include "services/imap/view.h"
+
+#include "services/imap/flags.h"
+
+#include <criterion/criterion.h>
+
+/*
+ * The view against a model that is too simple to be wrong: every session has a list of the UIDs
+ * that its client knows, which is changed only by what the view tells it.
+ */
+
+#define MESSAGES_MAX 400
+#define SESSIONS 3
+
+struct model_message {
+    uint32_t uid, flags;
+    uint64_t modseq, createseq, expunged;
+};
+
+struct model_session {
+    struct view_user user;
+    uint32_t known[MESSAGES_MAX];
+    size_t len;
+};
+
+struct model {
+    struct view *view;
+    struct model_message messages[MESSAGES_MAX];
+    size_t len;
+    uint64_t modseq;
+    struct model_session sessions[SESSIONS];
+    unsigned random;
+};
+
+static unsigned roll(struct model *m, unsigned sides)
+{
+    m->random = m->random * 1103515245u + 12345u;
+    return (m->random >> 16) % sides;
+}
+
+/* What store would answer to a pull since `since`. */
+static void apply_since(struct model *m, uint64_t since)
+{
+    static uint32_t uid[MESSAGES_MAX], flags[MESSAGES_MAX], zero32[MESSAGES_MAX];
+    static uint32_t vanished[MESSAGES_MAX];
+    static uint64_t modseq[MESSAGES_MAX], createseq[MESSAGES_MAX], zero64[MESSAGES_MAX];
+    static uint64_t vanished_modseq[MESSAGES_MAX];
+    static int64_t received[MESSAGES_MAX];
+    struct changes c = {.mailbox = {.id = 1, .uidvalidity = 1, .modseq = m->modseq},
+                        .uid = uid,
+                        .flags = flags,
+                        .modseq = modseq,
+                        .createseq = createseq,
+                        .id = zero64,
+                        .size = zero64,
+                        .prefix_size = zero32,
+                        .received_s = received,
+                        .vanished_uid = vanished,
+                        .vanished_modseq = vanished_modseq,
+                        .modseq_seen = m->modseq};
+    for (size_t i = 0; i < m->len; i++) {
+        const struct model_message *from = &m->messages[i];
+        if (from->expunged == 0 && from->modseq > since) {
+            uid[c.len] = from->uid;
+            flags[c.len] = from->flags;
+            modseq[c.len] = from->modseq;
+            createseq[c.len++] = from->createseq;
+        } else if (from->expunged > since && since > 0) {
+            vanished[c.vanished_len] = from->uid;
+            vanished_modseq[c.vanished_len++] = from->expunged;
+        }
+    }
+    view_apply(m->view, since, &c);
+}
+
+static void change(struct model *m)
+{
+    m->modseq++;
+    unsigned what = roll(m, 3), times = 1 + roll(m, 4);
+    for (unsigned i = 0; i < times; i++) {
+        if (what == 0 && m->len < MESSAGES_MAX) {
+            m->messages[m->len] = (struct model_message){
+                .uid = (uint32_t)m->len + 1, .modseq = m->modseq, .createseq = m->modseq};
+            m->len++;
+        }
+        if (m->len == 0)
+            continue;
+        struct model_message *message = &m->messages[roll(m, (unsigned)m->len)];
+        if (message->expunged || what == 0)
+            continue;
+        message->modseq = m->modseq;
+        message->flags ^= FLAG_SEEN;
+        if (what == 2)
+            message->expunged = m->modseq;
+    }
+}
+
+/* Goes through what the client is told, as a client would. */
+static void announce_to(struct model *m, struct model_session *s)
+{
+    struct view_row rows[MESSAGES_MAX];
+    uint64_t to = view_modseq(m->view);
+    size_t count = view_read_expunged(m->view, s->user.horizon, to, 0, rows, MESSAGES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = rows[i].seq - i - 1; /* each number as it is after those before it */
+        cr_assert_lt(at, s->len);
+        cr_assert_eq(s->known[at], rows[i].message.uid, "EXPUNGE names another message");
+        memmove(&s->known[at], &s->known[at + 1], (s->len - at - 1) * sizeof(s->known[0]));
+        s->len--;
+    }
+    size_t exists = view_exists(m->view, to);
+    cr_assert_geq(exists, s->len);
+    count = view_read_changed(m->view, s->user.horizon, to, 0, rows, MESSAGES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].seq > s->len)
+            s->known[s->len++] = rows[i].message.uid;
+        cr_assert_leq(rows[i].seq, s->len, "a new message is not announced");
+        cr_assert_eq(s->known[rows[i].seq - 1], rows[i].message.uid);
+    }
+    cr_assert_eq(s->len, exists);
+    view_set_horizon(m->view, &s->user, to);
+}
+
+/* The view at the session's horizon is exactly what its client knows. */
+static void check(struct model *m, const struct model_session *s)
+{
+    struct view_row rows[MESSAGES_MAX];
+    struct uid_range everything = {1, UINT32_MAX};
+    struct uid_set all = {.items = &everything, .len = 1};
+    size_t count = view_read(m->view, s->user.horizon, &all, 0, rows, MESSAGES_MAX);
+    cr_assert_eq(count, s->len);
+    cr_assert_eq(view_exists(m->view, s->user.horizon), s->len);
+    for (size_t i = 0; i < count; i++) {
+        cr_assert_eq(rows[i].seq, i + 1);
+        cr_assert_eq(rows[i].message.uid, s->known[i]);
+        cr_assert_eq(view_uid_of(m->view, s->user.horizon, (uint32_t)i + 1), s->known[i]);
+    }
+    cr_assert_eq(view_uid_of(m->view, s->user.horizon, (uint32_t)s->len + 1), 0);
+    cr_assert_eq(view_uid_of(m->view, s->user.horizon, 0), s->len ? s->known[s->len - 1] : 0);
+}
+
+/* Reading a part of the messages gives the same numbers as reading all. */
+static void check_some(struct model *m, const struct model_session *s)
+{
+    struct view_row rows[MESSAGES_MAX];
+    struct uid_set set = {0};
+    for (unsigned i = 0; i < 3; i++)
+        uid_set_add_range(&set, 1 + roll(m, MESSAGES_MAX), 1 + roll(m, MESSAGES_MAX));
+    uid_set_normalise(&set);
+    uint32_t after = roll(m, MESSAGES_MAX);
+    size_t count = view_read(m->view, s->user.horizon, &set, after, rows, MESSAGES_MAX), want = 0;
+    for (size_t i = 0; i < s->len; i++) {
+        if (s->known[i] <= after || !uid_set_has(&set, s->known[i]))
+            continue;
+        cr_assert_lt(want, count);
+        cr_assert_eq(rows[want].message.uid, s->known[i]);
+        cr_assert_eq(rows[want++].seq, i + 1);
+    }
+    cr_assert_eq(want, count);
+    uid_set_release(&set);
+}
+
+static void join(struct model *m, struct model_session *s)
+{
+    struct view_row rows[MESSAGES_MAX];
+    struct uid_range everything = {1, UINT32_MAX};
+    struct uid_set all = {.items = &everything, .len = 1};
+    view_join(m->view, &s->user);
+    s->len = view_read(m->view, s->user.horizon, &all, 0, rows, MESSAGES_MAX);
+    for (size_t i = 0; i < s->len; i++)
+        s->known[i] = rows[i].message.uid;
+}
+
+Test(view, numbers_never_lie)
+{
+    for (unsigned seed = 1; seed <= 40; seed++) {
+        struct model *m = calloc(1, sizeof(*m));
+        m->random = seed;
+        m->modseq = 1;
+        m->view = view_new(1);
+        apply_since(m, 0);
+        for (size_t i = 0; i < SESSIONS; i++)
+            join(m, &m->sessions[i]);
+        for (unsigned turn = 0; turn < 300; turn++) {
+            struct model_session *s = &m->sessions[roll(m, SESSIONS)];
+            uint64_t old = view_modseq(m->view);
+            change(m);
+            if (roll(m, 3) > 0)
+                apply_since(m, roll(m, 5) == 0 && old > 2 ? old - 1 : old);
+            if (roll(m, 4) == 0)
+                announce_to(m, s);
+            if (roll(m, 20) == 0) {
+                view_leave(m->view, &s->user);
+                join(m, s);
+            }
+            for (size_t i = 0; i < SESSIONS; i++)
+                check(m, &m->sessions[i]);
+            check_some(m, s);
+        }
+        for (size_t i = 0; i < SESSIONS; i++)
+            view_leave(m->view, &m->sessions[i].user);
+        view_unref(m->view);
+        free(m);
+    }
+}
+
+Test(view, old_news_are_ignored)
+{
+    struct model *m = calloc(1, sizeof(*m));
+    m->random = 7;
+    m->modseq = 1;
+    m->view = view_new(1);
+    apply_since(m, 0);
+    struct model before = *m;
+    change(m);
+    change(m);
+    apply_since(m, 1);
+    uint32_t exists = view_exists(m->view, view_modseq(m->view));
+    apply_since(&before, 1);
+    cr_assert_eq(view_exists(m->view, view_modseq(m->view)), exists);
+    cr_assert_eq(view_modseq(m->view), m->modseq);
+    view_nudge(m->view, m->modseq);
+    cr_assert(!view_is_stale(m->view));
+    view_nudge(m->view, m->modseq + 1);
+    cr_assert(view_is_stale(m->view));
+    view_unref(m->view);
+    free(m);
+}

@@ -1,0 +1,56 @@
+#include "tests/unit/services/imap/world.h"
+
+#include "common/base/bug.h"
+#include "common/service/layout.h"
+#include "common/sys/file.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void world_init(struct world *w, size_t full_at)
+{
+    struct err err;
+    *w = (struct world){.full_at = full_at};
+    strcpy(w->data, "/tmp/mailrail-imap-XXXXXX");
+    BUG_ON(!mkdtemp(w->data));
+    w->settings = (struct settings){.hostname = STR("localhost"), .data = str_from_cstr(w->data)};
+    if (!directory_make(layout_spool_directory(w->settings.data).text, 0700, &err))
+        BUG("%s", err.detail);
+    w->config = (struct imap_config){
+        .plain_login = true, .login_timeout_s = 30, .idle_timeout_s = 1800, .append_max = 1 << 20};
+    w->server.settings = &w->settings;
+    w->server.config = &w->config;
+    w->server.backend = fake_backend_new(w->settings.data);
+    w->server.registry = registry_new(w->server.backend);
+    const struct backend_events events = {.changed = registry_changed,
+                                          .reconnected = registry_reconnected,
+                                          .user = w->server.registry};
+    fake_backend_set_events(w->server.backend, &events);
+}
+
+struct session *world_session(struct world *w, size_t n)
+{
+    BUG_ON(n >= WORLD_SESSIONS);
+    if (!w->sessions[n])
+        w->sessions[n] = fake_session_open(&imap_ops, &w->server, w->full_at);
+    return w->sessions[n];
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void world_release(struct world *w)
+{
+    for (size_t i = 0; i < WORLD_SESSIONS; i++)
+        fake_session_free(w->sessions[i]);
+    registry_free(w->server.registry);
+    backend_free(w->server.backend);
+    nftw(w->data, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
