@@ -137,7 +137,7 @@ Test(session_tls, failed_handshakes_are_counted_by_reason)
     struct toy toy;
     struct toy_client c;
     toy_start(&toy, &(struct toy_options){
-                        .tls = true, .tls_implicit = true, .handshake_timeout_ms = 300});
+                        .tls = true, .tls_implicit = true, .handshake_timeout_ms = 1500});
     toy_connect(&c, &toy); /* too old */
     cr_assert_not(toy_client_tls_try(&c, NULL, TLS1_1_VERSION));
     toy_close(&c);

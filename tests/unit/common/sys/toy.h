@@ -10,7 +10,7 @@
 
 /*
  * A session server with a toy line protocol, running in a thread of the test, and a client for it.
- * Toy_test.c says what the commands are.
+ * toy_test.c says what the commands are.
  */
 
 struct toy {
@@ -44,6 +44,7 @@ void toy_stop(struct toy *toy);
 uint16_t toy_port(const struct toy *toy);
 /* The log so far, good until toy_stop of this or the next call. */
 const char *toy_log(struct toy *toy);
+void toy_wait_logged(struct toy *toy, const char *text);
 
 /* A client; every wait ends after 10 s, in failure of the test. */
 struct toy_client {

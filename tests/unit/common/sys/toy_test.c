@@ -19,7 +19,7 @@
  *   ECHO text     the text                    PEER          "ip port local-ip local-port"
  *   BIG n         n lines of 1000 "x"         TLS           version, or "none"
  *   STARTTLS      "go", then TLS              BIND type     channel binding in hex, or "none"
- *   SLEEP ms      runs so long, "slept"       HANDLE        "ok"; toy.handle is this session
+ *   HANDLE        "ok"; toy.handle is this session
  *   DELAY ms      "late", after so long       BLOCK         runs until toy.unblock, "unblocked"
  *   TIMEOUT ms    "ok"; read timeout          SLOW          "slow", slowly from now on
  *   TRACE kind    "ok"; 0, 1 or 2             LOGIN secret  "in", traced as credentials
@@ -104,9 +104,6 @@ static enum session_next toy_run(struct session *s, struct str unit)
     } else if (str_eq(verb, STR("STARTTLS"))) {
         buf_append_cstr(out, "go");
         next = SESSION_STARTTLS;
-    } else if (str_eq(verb, STR("SLEEP"))) {
-        usleep((useconds_t)number_of(rest) * 1000);
-        buf_append_cstr(out, "slept");
     } else if (str_eq(verb, STR("DELAY"))) {
         session_delay(s, number_of(rest));
         buf_append_cstr(out, "late");
@@ -289,6 +286,15 @@ const char *toy_log(struct toy *toy)
     cr_assert(n >= 0);
     text[n] = '\0';
     return text;
+}
+
+void toy_wait_logged(struct toy *toy, const char *text)
+{
+    int64_t start_ms = clock_monotonic_ms();
+    while (!strstr(toy_log(toy), text)) {
+        cr_assert(toy_elapsed_ms(start_ms) < 10000, "\"%s\" is not logged", text);
+        usleep(1000);
+    }
 }
 
 /* ---- Client */
