@@ -37,6 +37,8 @@ bool content_decoder_init(struct content_decoder *d, struct str encoding, bool t
 static size_t count_lone_lf(struct str s, bool after_cr)
 {
     size_t count = 0;
+    if (s.len == 0)
+        return 0;
     for (const char *at = s.ptr, *end = s.ptr + s.len;
          at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
         count += at > s.ptr ? at[-1] != '\r' : !after_cr;
