@@ -19,7 +19,7 @@ static void take_date(struct envelope_reader *r, struct str value)
 static void take_subject(struct envelope_reader *r, struct str value)
 {
     if (str_is_null(r->envelope->subject))
-        r->envelope->subject = encoded_word_decode(header_unfold(value, r->arena), r->arena);
+        r->envelope->subject = encoded_word_decode(header_text(value, r->arena), r->arena);
 }
 
 static void take_id(struct str *id, struct str value, struct arena *arena)

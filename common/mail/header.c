@@ -152,6 +152,10 @@ struct str header_unfold(struct str raw_value, struct arena *arena)
 
 struct str header_text(struct str raw_value, struct arena *arena)
 {
+    raw_value = str_slice(raw_value, 0, HEADER_TEXT_LEN_MAX);
     struct str value = header_unfold(raw_value, arena);
-    return str_is_null(value) ? value : utf8_repair(value, arena);
+    if (str_is_null(value))
+        return value;
+    struct str text = utf8_repair(value, arena);
+    return text.ptr == raw_value.ptr || text.ptr == value.ptr ? arena_copy(arena, text) : text;
 }

@@ -56,7 +56,10 @@ size_t header_size(struct str message);
  * at both ends are dropped. In arena, or a piece of `raw_value` when it has no fold; STR_NULL when
  * the arena is full. */
 struct str header_unfold(struct str raw_value, struct arena *arena);
-/* The same as text for storing and showing: valid UTF-8 without NUL (utf8_repair). */
+#define HEADER_TEXT_LEN_MAX (64u << 10)
+
+/* The same as text for storing and showing, in arena always: valid UTF-8 without NUL (utf8_repair),
+ * made of the first HEADER_TEXT_LEN_MAX bytes. */
 struct str header_text(struct str raw_value, struct arena *arena);
 
 #endif

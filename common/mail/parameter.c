@@ -85,12 +85,13 @@ static bool take_segment(struct cursor *c, struct arena *arena, struct segment *
     cfws_skip(c, &ignored);
     if (name.len == 0 || !cursor_skip(c, '='))
         return false;
+    bool usable = name.len <= PARAMETER_NAME_LEN_MAX;
     cfws_skip(c, &ignored);
-    *ret_segment = split_name(name, arena);
+    *ret_segment = split_name(str_slice(name, 0, PARAMETER_NAME_LEN_MAX), arena);
     ret_segment->value = cursor_next_is(c, '"')
                              ? take_quoted(c, arena, damaged)
                              : cursor_take_while0(c, is_value_char, SIZE_MAX, "value");
-    return true;
+    return usable;
 }
 
 static void take_segments(struct cursor *c, struct arena *arena, struct segments *segments,
@@ -107,13 +108,12 @@ static void take_segments(struct cursor *c, struct arena *arena, struct segments
             continue;
         }
         cfws_skip(c, &ignored);
-        if (cursor_at_end(c))
+        if (cursor_at_end(c) || segments->count == PARAMETERS_MAX)
             break; /* a final semicolon is common and harmless */
-        struct segment segment;
-        if (!take_segment(c, arena, &segment, damaged))
+        if (take_segment(c, arena, &segments->items[segments->count], damaged))
+            segments->count++;
+        else
             *damaged = true;
-        else if (segments->count < PARAMETERS_MAX)
-            segments->items[segments->count++] = segment;
     }
     *damaged |= cursor_failed(c);
 }
@@ -180,7 +180,8 @@ static struct parameter *append(struct parameter **list, struct str name, struct
     if (!p)
         return NULL;
     p->name = name;
-    p->value = utf8_repair(value, arena);
+    value = utf8_repair(str_slice(value, 0, PARAMETER_VALUE_LEN_MAX), arena);
+    p->value = arena_copy(arena, value);
     while (*list)
         list = &(*list)->next;
     *list = p;

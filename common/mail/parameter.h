@@ -14,10 +14,12 @@
  */
 
 #define PARAMETERS_MAX 100 /* in one field; further ones are left out */
+#define PARAMETER_NAME_LEN_MAX 256
+#define PARAMETER_VALUE_LEN_MAX (64u << 10) /* longer ones are cut */
 
 struct parameter {
-    struct str name;  /* lower case */
-    struct str value; /* decoded, valid UTF-8 */
+    struct str name;  /* lower case; in arena */
+    struct str value; /* decoded, valid UTF-8; in arena */
     struct parameter *next;
 };
 

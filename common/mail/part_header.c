@@ -4,6 +4,7 @@
 #include "common/mail/content.h"
 
 #define LANGUAGES_MAX 100
+#define TOKEN_LEN_MAX 256
 
 static struct str arena_upper(struct arena *arena, struct str s)
 {
@@ -29,11 +30,11 @@ static void take_type(struct part *part, struct str value, struct arena *arena)
     struct str ignored;
     struct cursor c = cursor_init(value);
     cfws_skip(&c, &ignored);
-    struct str type = cursor_take_while(&c, is_mime_token, SIZE_MAX, "media type");
+    struct str type = cursor_take_while(&c, is_mime_token, TOKEN_LEN_MAX, "media type");
     cfws_skip(&c, &ignored);
     cursor_expect(&c, '/');
     cfws_skip(&c, &ignored);
-    struct str subtype = cursor_take_while(&c, is_mime_token, SIZE_MAX, "media subtype");
+    struct str subtype = cursor_take_while(&c, is_mime_token, TOKEN_LEN_MAX, "media subtype");
     cfws_skip(&c, &ignored);
     if (!cursor_at_end(&c) && !cursor_next_is(&c, ';'))
         cursor_fail(&c, "\";\"");
@@ -50,7 +51,7 @@ static void take_disposition(struct part *part, struct str value, struct arena *
     struct str ignored;
     struct cursor c = cursor_init(value);
     cfws_skip(&c, &ignored);
-    struct str type = cursor_take_while(&c, is_mime_token, SIZE_MAX, "disposition");
+    struct str type = cursor_take_while(&c, is_mime_token, TOKEN_LEN_MAX, "disposition");
     if (cursor_failed(&c)) {
         part->damaged = true;
         return;
@@ -65,7 +66,7 @@ static void take_encoding(struct part *part, struct str value, struct arena *are
     struct str ignored;
     struct cursor c = cursor_init(value);
     cfws_skip(&c, &ignored);
-    struct str name = cursor_take_while0(&c, is_mime_token, SIZE_MAX, "encoding");
+    struct str name = cursor_take_while0(&c, is_mime_token, TOKEN_LEN_MAX, "encoding");
     if (name.len > 0)
         part->encoding = arena_upper(arena, name);
     part->damaged |= content_encoding_from(name) == CONTENT_ENCODING_UNKNOWN;

@@ -20,6 +20,7 @@
  */
 
 #define ARENA_MIN (64u << 10)
+#define MEMORY_MAX (STRUCTURE_ARENA_SIZE / 4)
 
 struct open_multipart {
     struct part *part;
@@ -382,12 +383,13 @@ static struct structure *parse(struct str prefix, struct str message, struct are
 const struct structure *structure_parse_prefixed(struct str prefix, struct str message,
                                                  struct arena *arena)
 {
-    size_t left = arena->limit - arena->used;
+    size_t left = arena->limit - arena->used, quarter = left / 4;
     if (arena->exhausted || left < ARENA_MIN)
         return NULL;
-    /* The caller needs room too, and a message must not exhaust its arena. */
+    /* The caller needs room too, and a message must not exhaust its arena. The same limit for
+     * everybody keeps what one process encodes small enough for another to decode. */
     size_t limit = arena->limit;
-    arena->limit = arena->used + left / 4 * 3;
+    arena->limit = arena->used + (quarter < MEMORY_MAX ? quarter : MEMORY_MAX);
     struct structure *s = parse(prefix, message, arena);
     arena->limit = limit;
     arena->exhausted = false;

@@ -17,8 +17,8 @@
  * in the size of the message.
  *
  * The structs mirror proto/message.proto, in which form structures are stored and sent. All texts
- * are valid UTF-8 without NUL. Everything is in the arena of the call or borrows from the message;
- * it is read-only afterwards.
+ * are valid UTF-8 without NUL. Everything is in the arena of the call, nothing borrows from the
+ * message, and it is read-only afterwards.
  *
  *     const struct structure *s = structure_parse(message, &arena);
  *     for (const struct part *p = s->root; p; p = part_next(p))
@@ -33,8 +33,8 @@
 #define STRUCTURE_DEPTH_MAX 100   /* parts within parts */
 #define STRUCTURE_PARTS_MAX 10000 /* in one message */
 #define STRUCTURE_PREVIEW_MAX 256 /* characters */
-/* What to give an arena that is to hold the structure of any message in full. With less, large
- * structures end opaque earlier. */
+/* An arena of this size suffices for parsing and encoding any message and for a copy of the bytes,
+ * or for decoding any structure. With less, large structures end opaque earlier. */
 #define STRUCTURE_ARENA_SIZE (16u << 20)
 
 /* One MIME part. MULTIPART parts have at least one child; MESSAGE/RFC822 and MESSAGE/GLOBAL always
