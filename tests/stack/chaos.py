@@ -9,9 +9,10 @@ them at once, dies by SIGKILL; the launcher starts it again. At the end, when al
 - the counts that STATUS gives are those of the messages there;
 - `mailrail verifydata` finds nothing.
 
-    tests/stack/chaos.py --rounds 2000          (starts a system of its own, about an hour)
+    tests/stack/chaos.py --rounds 2000          (a system of its own; 20 minutes)
 
-The short form, tests/stack/test_chaos.py, runs the same with few rounds.
+MAILRAIL_BUILD names the build (default: build/sanitize). The short form, tests/stack/test_chaos.py, runs the same with
+few rounds.
 """
 import argparse
 import collections
@@ -24,6 +25,8 @@ import socket
 import sys
 import threading
 import time
+
+from conftest import PASSWORD, Mailrail, children_of
 
 SERVICES = ("store", "smtp-in", "imap", "submission", "queue-deliverer", "dns-resolver")
 MAILBOXES = ("INBOX", "Archive", "Trash")
@@ -116,7 +119,7 @@ class System:
     smtp: int
     imap: int
     users: list  # addresses that log in and receive
-    password: str
+    password: str = PASSWORD
 
 
 class Ledger:
@@ -141,12 +144,13 @@ class Ledger:
 
 
 class Load:
-    def __init__(self, system, senders, readers, seed):
+    def __init__(self, system, senders, readers, seed, pause):
         self.system = system
         self.ledger = Ledger()
         self.stop = threading.Event()
         self.actions = 0
         self.seed = seed
+        self.pause = pause  # of each sender between two messages, on average, in seconds
         self.failure = None
         targets = [(self.sender, i) for i in range(senders)] + [(self.reader, i) for i in range(readers)]
         self.threads = [threading.Thread(target=self.guard, args=t, daemon=True) for t in targets]
@@ -174,6 +178,7 @@ class Load:
         serial, smtp = 0, None
         while not self.stop.is_set():
             serial += 1
+            time.sleep(chance.uniform(0, 2 * self.pause))
             ident = f"{number}.{serial}@chaos.example"
             user = chance.choice(self.system.users)
             message = (f"From: sender{number}@chaos.example\r\nTo: {user}\r\nSubject: chaos {serial}\r\n"
@@ -218,24 +223,6 @@ class Load:
         imap.command(f"UID STORE {some} {chance.choice('+-')}FLAGS ({chance.choice(FLAGS)})")
         target = chance.choice([b for b in MAILBOXES if b != box])
         imap.command(f"UID MOVE {some} {target}")
-
-
-def children_of(launcher):
-    """Process ids by service name."""
-    found = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat") as stat, open(f"/proc/{entry}/cmdline") as cmdline:
-                if int(stat.read().rpartition(")")[2].split()[1]) != launcher:
-                    continue
-                name = os.path.basename(cmdline.read().split("\0")[0]).removeprefix("mailrail-")
-        except (OSError, IndexError):
-            continue
-        if name in SERVICES:
-            found[name] = int(entry)
-    return found
 
 
 def kill_round(system, chance, number):
@@ -304,10 +291,10 @@ def check(system, ledger):
     return total
 
 
-def run(system, rounds, senders=20, readers=5, seed=1, progress=print):
+def run(system, rounds, senders=20, readers=5, seed=1, pause=0.0, progress=print):
     """The whole program; raises when a promise was broken."""
     chance = random.Random(seed)
-    load = Load(system, senders, readers, seed)
+    load = Load(system, senders, readers, seed, pause)
     killed = collections.Counter()
     load.start()
     began = time.monotonic()
@@ -329,19 +316,31 @@ def run(system, rounds, senders=20, readers=5, seed=1, progress=print):
     assert load.ledger.total() > rounds and load.actions > 0, "there was hardly any load"
 
 
+def make_system(mailrail):
+    """The accounts that chaos uses, in a running system whose IMAP allows plain logins."""
+    users = [f"user{i}@example.org" for i in range(3)]
+    mailrail.add_domain("example.org")
+    for i, user in enumerate(users):
+        mailrail.add_account(f"user{i}", user)
+    return System(mailrail.process.pid, mailrail.smtp_port, mailrail.imap_port, users)
+
+
+OPTIONS = {"imap": {"plain_login": True}, "log_level": "info"}
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=2000)
     arguments.add_argument("--seed", type=int, default=int(time.time()))
-    arguments.add_argument("--launcher", type=int, required=True, help="process id of a running `mailrail run`")
-    arguments.add_argument("--smtp", type=int, default=1025)
-    arguments.add_argument("--imap", type=int, default=1143)
-    arguments.add_argument("--user", action="append", required=True, help="address; may be given several times")
-    arguments.add_argument("--password", required=True)
+    arguments.add_argument("--pause", type=float, default=0.1, help="of each sender between messages, in seconds")
     a = arguments.parse_args()
     print(f"seed {a.seed}", flush=True)
-    run(System(a.launcher, a.smtp, a.imap, a.user, a.password), a.rounds, seed=a.seed,
-        progress=lambda text: print(text, flush=True))
+    mailrail = Mailrail(**OPTIONS)
+    print(f"in {mailrail.directory}", flush=True)
+    mailrail.start()
+    run(make_system(mailrail), a.rounds, seed=a.seed, pause=a.pause, progress=lambda text: print(text, flush=True))
+    print(mailrail.command("verifydata").stdout)
+    mailrail.destroy()
 
 
 if __name__ == "__main__":
