@@ -1,0 +1,27 @@
+#!/bin/bash
+# The documentation is current: docs/configuration.md is what the programs describe, and every file
+# that a page names exists.
+cd "$(dirname "$0")/../.." || exit 1
+bad=0
+build/sanitize/bin/mailrail config describe | diff docs/configuration.md - || {
+    echo "docs/configuration.md is stale: build/sanitize/bin/mailrail config describe >docs/configuration.md"
+    bad=1
+}
+
+# Names in backticks with a directory in front, such as `common/text/cursor.h` or `services/imap/`.
+for page in README.md docs/*.md docs/decisions/*.md tests/README.md services/*/README.md; do
+    while read -r name; do
+        [ -e "$name" ] || compgen -G "$name" >/dev/null || {
+            echo "$page: there is no $name"
+            bad=1
+        }
+    done < <(grep -oE '`(common|services|proto|tests|docs|deploy)/[A-Za-z0-9_./*-]+`' "$page" | tr -d '`' |
+             grep -vE '/X|NAME|GROUP' | sort -u)
+    while read -r link; do
+        [ -e "$(dirname "$page")/$link" ] || {
+            echo "$page: broken link $link"
+            bad=1
+        }
+    done < <(grep -oE '\]\([^)#:]+\)' "$page" | sed 's/^](//; s/)$//' | sort -u)
+done
+exit $bad
