@@ -61,38 +61,60 @@ static void count_workers(struct session_server *server)
         metric_set(server->workers_gauge, server->workers);
 }
 
-/* Returns an errno value. */
+/* Under the lock. The new thread counts as waiting before it exists: it may have begun to work
+ * before pthread_create returns. Returns an errno value. */
+static int start_worker_locked(struct session_server *server)
+{
+    pthread_t thread;
+    atomic_fetch_add(&server->workers_idle, 1);
+    int failure = pthread_create(&thread, NULL, worker_main, server);
+    if (failure != 0) {
+        atomic_fetch_sub(&server->workers_idle, 1);
+        return failure;
+    }
+    pthread_detach(thread);
+    server->workers++;
+    count_workers(server);
+    return 0;
+}
+
 static int start_worker(struct session_server *server)
 {
     int failure = 0;
     pthread_mutex_lock(&server->workers_lock);
-    if (server->workers < server->config.workers_max) {
-        pthread_t thread;
-        failure = pthread_create(&thread, NULL, worker_main, server);
-        if (failure == 0) {
-            pthread_detach(thread);
-            server->workers++;
-            atomic_fetch_add(&server->workers_idle, 1);
-            count_workers(server);
-        }
-    }
+    if (server->workers < server->config.workers_max)
+        failure = start_worker_locked(server);
     pthread_mutex_unlock(&server->workers_lock);
     return failure;
 }
 
-/* An idle worker ends, unless it is the last. */
-static bool may_end(struct session_server *server, bool is_last_allowed)
+/* Under the lock. */
+static void count_out(struct session_server *server)
 {
+    server->workers--;
+    count_workers(server);
+    pthread_cond_signal(&server->workers_ended);
+}
+
+/* An idle worker ends, but not the last one that waits: the others may be busy for long. */
+static bool may_end(struct session_server *server)
+{
+    bool ends = false;
     pthread_mutex_lock(&server->workers_lock);
-    bool ends = server->workers > 1 || is_last_allowed;
-    if (ends) {
-        server->workers--;
-        atomic_fetch_sub(&server->workers_idle, 1);
-        count_workers(server);
-        pthread_cond_signal(&server->workers_ended);
-    }
+    unsigned idle = atomic_load(&server->workers_idle);
+    while (idle > 1 && !ends)
+        ends = atomic_compare_exchange_weak(&server->workers_idle, &idle, idle - 1);
+    if (ends)
+        count_out(server);
     pthread_mutex_unlock(&server->workers_lock);
     return ends;
+}
+
+static void end_for_good(struct session_server *server)
+{
+    pthread_mutex_lock(&server->workers_lock);
+    count_out(server);
+    pthread_mutex_unlock(&server->workers_lock);
 }
 
 static unsigned signals_of(uint32_t events)
@@ -131,26 +153,35 @@ static void work(struct session_server *server, struct session_worker *worker, s
     atomic_fetch_add(&server->workers_idle, 1);
 }
 
+/* Runs one session, or nothing; false when this worker is to end. */
+static bool wait_and_work(struct session_server *server, struct session_worker *worker)
+{
+    struct epoll_event event;
+    int n = epoll_wait(server->epoll_fd, &event, 1, IDLE_MS);
+    if (n == 0)
+        return !may_end(server);
+    BUG_ON(n < 0 && errno != EINTR);
+    if (n < 0)
+        return true;
+    if (event.data.u64 == EVENT_STOP) {
+        end_for_good(server);
+        return false;
+    }
+    unsigned signals;
+    struct session *s = session_for(server, &event, &signals);
+    if (s)
+        work(server, worker, s, signals);
+    return true;
+}
+
 static void *worker_main(void *argument)
 {
     struct session_server *server = argument;
     struct session_worker worker;
     session_worker_init(&worker);
-    for (;;) {
-        struct epoll_event event;
-        int n = epoll_wait(server->epoll_fd, &event, 1, IDLE_MS);
-        BUG_ON(n < 0 && errno != EINTR);
-        bool stops = n == 1 && event.data.u64 == EVENT_STOP;
-        if ((n == 0 || stops) && may_end(server, stops))
-            break;
-        if (n != 1 || stops)
-            continue;
-        unsigned signals;
-        struct session *s = session_for(server, &event, &signals);
-        if (s)
-            work(server, &worker, s, signals);
-    }
-    session_worker_release(&worker);
+    while (wait_and_work(server, &worker))
+        ;
+    session_worker_release(&worker); /* the server may be gone by now */
     return NULL;
 }
 
