@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PENDING_MAX (64 * 1024)
@@ -27,9 +28,9 @@ static bool create_file(struct spool_file *f, struct str data, const char *servi
         f->fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
         if (f->fd >= 0)
             return true;
-        if (errno == ENOENT && attempt == 0)
-            TRY(directory_make(layout_spool_directory(data).text, 0750, err));
-        else if (errno != EEXIST)
+        /* Not its parents: a data directory that is not there is an error, not to be hidden. */
+        bool made = errno == ENOENT && mkdir(layout_spool_directory(data).text, 0750) == 0;
+        if (!made && errno != EEXIST)
             break;
     }
     err_set_errno(err, errno, "create %s", f->path);

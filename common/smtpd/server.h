@@ -2,7 +2,7 @@
 #define COMMON_SMTPD_SERVER_H
 
 #include "common/smtpd/admission.h"
-#include "common/smtpd/received_id.h"
+#include "common/service/received_id.h"
 #include "common/smtpd/smtpd.h"
 
 /*

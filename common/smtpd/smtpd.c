@@ -4,8 +4,6 @@
 #include "common/base/clock.h"
 #include "common/smtpd/command.h"
 #include "common/smtpd/server.h"
-#include "common/service/layout.h"
-#include "common/sys/file.h"
 
 #include <stdio.h>
 
@@ -189,8 +187,7 @@ struct smtpd *smtpd_new(const struct smtpd_config *config, const struct smtpd_po
     *server = (struct smtpd){.config = config, .policy = policy, .user = user, .service = service};
     server->ops = session_ops;
     server->ops.protocol = config->name;
-    if (!received_id_key_open(config->data, &server->id_key, err) ||
-        !directory_make(layout_spool_directory(config->data).text, 0770, err)) {
+    if (!received_id_key_open(config->data, &server->id_key, err)) {
         free(server);
         return NULL;
     }

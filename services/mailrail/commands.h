@@ -15,5 +15,6 @@ extern const struct command dns_commands[];
 extern const struct command domain_commands[];
 extern const struct command queue_commands[];
 extern const struct command system_commands[];
+extern const struct command trace_commands[];
 
 #endif

@@ -244,7 +244,9 @@ def test_what_is_logged_and_counted(mailrail):
     for field in ("pkg=smtp-in", "cid=", "from=x@far.example", "recipients=1", "code=250", "id="):
         assert field in line, line
     received = re.search(rb"id ([\w-]{22})", messages(mailrail)[0]).group(1).decode()
-    assert f"id={received}" in line, "the header leads to the log"
+    cid = mailrail.command("trace", "cid", received).stdout.strip()
+    assert f"id={received}" in line and f"cid={cid} " in line, "the header leads to the log"
+    assert mailrail.command("trace", "cid", "A" * 22, check=False).returncode == 1
     metrics = mailrail.metrics("smtp-in")
     assert 'mailrail_smtp_messages_total{service="smtp-in",code="250"} 1' in metrics
 

@@ -1,4 +1,4 @@
-#include "common/smtpd/received_id.h"
+#include "common/service/received_id.h"
 
 #include "common/base/bug.h"
 

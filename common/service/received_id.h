@@ -1,5 +1,5 @@
-#ifndef COMMON_SMTPD_RECEIVED_ID_H
-#define COMMON_SMTPD_RECEIVED_ID_H
+#ifndef COMMON_SERVICE_RECEIVED_ID_H
+#define COMMON_SERVICE_RECEIVED_ID_H
 
 #include "common/base/err.h"
 
@@ -22,6 +22,8 @@ struct received_id_key {
 /* Reads the key of the data directory, and makes it when there is none. Safe when several services
  * start at once. */
 bool received_id_key_open(struct str data, struct received_id_key *ret, struct err *err) MUST_USE;
+/* Only reads it: ERR_NOT_FOUND when there is none. */
+bool received_id_key_read(struct str data, struct received_id_key *ret, struct err *err) MUST_USE;
 /* Writes RECEIVED_ID_LEN characters and a terminator. */
 void received_id_encode(const struct received_id_key *key, uint64_t cid,
                         char ret_text[RECEIVED_ID_LEN + 1]);

@@ -1,4 +1,4 @@
-#include "common/smtpd/received_id.h"
+#include "common/service/received_id.h"
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
@@ -19,14 +19,26 @@
 
 _Static_assert(sizeof(struct received_id_key) == 24, "the key is the file");
 
-static bool key_read(const char *path, struct received_id_key *ret, struct err *err)
+struct key_path {
+    char text[LAYOUT_PATH_MAX];
+};
+
+static struct key_path key_path(struct str data)
 {
+    struct key_path path;
+    snprintf(path.text, sizeof(path.text), "%.*s/received-id.key", STR_ARG(data));
+    return path;
+}
+
+bool received_id_key_read(struct str data, struct received_id_key *ret, struct err *err)
+{
+    struct key_path path = key_path(data);
     struct arena arena;
-    arena_init(&arena, 4096);
     struct str bytes;
-    bool ok = file_read(path, 64, &arena, &bytes, err);
+    arena_init(&arena, 4096);
+    bool ok = file_read(path.text, 64, &arena, &bytes, err);
     if (ok && bytes.len != sizeof(*ret))
-        ok = err_set(err, ERR_CORRUPT, "%s: not %zu bytes", path, sizeof(*ret));
+        ok = err_set(err, ERR_CORRUPT, "%s: not %zu bytes", path.text, sizeof(*ret));
     if (ok)
         memcpy(ret, bytes.ptr, sizeof(*ret));
     arena_wipe(&arena);
@@ -50,13 +62,11 @@ static bool key_make(const char *path, struct str data, struct err *err)
 
 bool received_id_key_open(struct str data, struct received_id_key *ret, struct err *err)
 {
-    char path[LAYOUT_PATH_MAX];
-    snprintf(path, sizeof(path), "%.*s/received-id.key", STR_ARG(data));
-    if (key_read(path, ret, err))
+    if (received_id_key_read(data, ret, err))
         return true;
     if (err->kind != ERR_NOT_FOUND)
         return false;
-    return key_make(path, data, err) && key_read(path, ret, err);
+    return key_make(key_path(data).text, data, err) && received_id_key_read(data, ret, err);
 }
 
 static void crypt_block(const struct received_id_key *key, int encrypt, const unsigned char in[16],
