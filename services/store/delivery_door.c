@@ -1,5 +1,6 @@
 #include "services/store/delivery_door.h"
 
+#include "common/base/clock.h"
 #include "proto/delivery.pb-c.h"
 #include "services/store/accounts.h"
 #include "services/store/deliver.h"
@@ -131,11 +132,12 @@ static Mailrail__Error *make_error(const struct err *err, struct arena *arena)
     return e;
 }
 
-static void log_delivery(const struct rpc_call *call, const Mailrail__Recipient *recipient,
-                         const struct delivery *d, const struct err *err)
+static void report_delivery(const struct rpc_call *call, const Mailrail__Recipient *recipient,
+                            const struct delivery *d, const struct err *err)
 {
     struct store *store = call->user;
     struct log_ctx log = log_child(&store->log, NULL, call->cid);
+    metric_add(metric_with(store->deliveries, err ? err_kind_name(err->kind) : "ok", NULL), 1);
     if (err)
         log_info(&log, "message not delivered", LOG_U64("account", recipient->account_id),
                  LOG_ERR(err));
@@ -154,7 +156,7 @@ static bool deliver_all(struct rpc_call *call, const Mailrail__DeliverRequest *r
     struct new_message message = {
         .file_size = request->file_size,
         .structure_bytes = bytes_of(request->structure),
-        .received_s = request->received_ms / 1000,
+        .received_s = request->received_ms > 0 ? request->received_ms / 1000 : clock_wall_s(),
         .zone = ENTRY_ZONE_UTC,
     };
     TRY(check_request(request, err) && message_decode(&message, call->arena, err));
@@ -169,7 +171,7 @@ static bool deliver_all(struct rpc_call *call, const Mailrail__DeliverRequest *r
         Mailrail__DeliverResult *result = reply->results[reply->n_results++] = &results[i];
         mailrail__deliver_result__init(result);
         bool ok = deliver_one(call, request, request->recipients[i], &message, &d, &failure);
-        log_delivery(call, request->recipients[i], &d, ok ? NULL : &failure);
+        report_delivery(call, request->recipients[i], &d, ok ? NULL : &failure);
         if (!ok) {
             result->error = make_error(&failure, call->arena);
             if (!result->error)
@@ -200,6 +202,8 @@ static void handle_deliver(Mailrail__Delivery_Service *service,
 bool delivery_door_open(struct store *store, struct service *service, struct err *err)
 {
     static Mailrail__Delivery_Service handlers = MAILRAIL__DELIVERY__INIT(handle_);
+    store->deliveries = metrics_counter(store->metrics, "mailrail_store_deliveries_total",
+                                        "Messages for mailboxes, by result", "result", NULL);
     return store_open_door(store, service, "delivery", &handlers.base,
                            (unsigned)store->config->delivery_workers, err);
 }

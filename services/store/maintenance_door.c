@@ -9,7 +9,7 @@
 
 #define WORKERS 2
 
-/* A step is one account; what follows it is named by its id. */
+/* The accounts by id, one a step, and the queue at the end. `after` names the last account. */
 static bool find_account(struct store *store, const Mailrail__VerifyRequest *request,
                          struct arena *arena, uint64_t *ret_id, struct str *ret_name,
                          bool *ret_found, struct err *err)
@@ -28,15 +28,22 @@ static bool find_account(struct store *store, const Mailrail__VerifyRequest *req
     return true;
 }
 
-static bool verify_one(struct store *store, uint64_t id, struct arena *arena,
-                       Mailrail__VerifyReply *reply, struct err *err)
+static bool verify_one(struct store *store, uint64_t id, struct findings *findings, struct err *err)
 {
     struct account *account;
-    struct findings findings;
     TRY(account_open(store, id, &account, err));
-    findings_init(&findings, arena);
-    bool ok = verify_account(account, &findings, err);
+    bool ok = verify_account(account, findings, err);
     account_release(account);
+    return ok;
+}
+
+/* `id` 0: the queue. */
+static bool verify_step(struct store *store, uint64_t id, struct arena *arena,
+                        Mailrail__VerifyReply *reply, struct err *err)
+{
+    struct findings findings;
+    findings_init(&findings, arena);
+    bool ok = id != 0 ? verify_one(store, id, &findings, err) : verify_queue(store, &findings, err);
     reply->findings = reply_names(findings.lines.items, findings.lines.len, arena);
     reply->n_findings = findings.lines.len;
     findings_release(&findings);
@@ -50,9 +57,11 @@ static bool verify(struct rpc_call *call, const Mailrail__VerifyRequest *request
     struct str name;
     bool found;
     TRY(find_account(call->user, request, call->arena, &id, &name, &found, err));
-    if (!found)
+    TRY(verify_step(call->user, found ? id : 0, call->arena, reply, err));
+    if (!found) {
+        reply->checked = "queue";
         return true;
-    TRY(verify_one(call->user, id, call->arena, reply, err));
+    }
     struct str checked = arena_printf(call->arena, "account %.*s", STR_ARG(name));
     reply->checked = arena_cstr(call->arena, checked);
     if (str_is_empty(str_from_cstr(request->account)))

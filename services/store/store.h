@@ -53,6 +53,7 @@ struct store {
     struct auth *auth;
     struct accounts *accounts;
     struct queue *queue;
+    struct metric_family *deliveries; /* by result; of delivery_door.c */
     /* Private. */
     struct rpc_server *doors[STORE_DOORS_MAX];
     size_t door_count;

@@ -4,8 +4,8 @@
 #include "services/store/account.h"
 
 /*
- * The consistency check of an account (spec 20 1.23): do rows, counts and files agree? Nothing is
- * changed. Deliveries to the account wait while it runs.
+ * The consistency check (spec 20 1.23) of an account and of the queue: do rows, counts and files
+ * agree? Nothing is changed. Deliveries to the account wait while it runs.
  *
  *     struct findings f;
  *     findings_init(&f, arena);
@@ -40,5 +40,7 @@ void findings_init(struct findings *f, struct arena *arena);
 void findings_release(struct findings *f);
 
 bool verify_account(struct account *account, struct findings *f, struct err *err) MUST_USE;
+/* Each queued message has its file. */
+bool verify_queue(struct store *store, struct findings *f, struct err *err) MUST_USE;
 
 #endif
