@@ -100,15 +100,6 @@ bool domain_parse(struct str text, struct arena *arena, struct str *ret_alabel, 
     return true;
 }
 
-bool domain_is_plain(struct str text)
-{
-    bool idn;
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] >= 'A' && text.ptr[i] <= 'Z')
-            return false;
-    return text.len > 0 && !ascii_fault(text, &idn) && !idn;
-}
-
 struct str domain_to_unicode(struct str alabel, struct arena *arena)
 {
     if (str_find(alabel, STR("xn--")) < 0)

@@ -29,10 +29,6 @@
 bool domain_parse(struct str text, struct arena *arena, struct str *ret_alabel,
                   struct err *err) MUST_USE;
 
-/* True when `text` already is what domain_parse would make of it and holds no A-labels beyond
- * ASCII: a cheap check for stored names. */
-bool domain_is_plain(struct str text);
-
 /* The U-label form of what domain_parse returned: in arena, or `alabel` itself when it has no label
  * beyond ASCII or cannot be converted. */
 struct str domain_to_unicode(struct str alabel, struct arena *arena);

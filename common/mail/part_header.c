@@ -3,6 +3,8 @@
 #include "common/mail/cfws.h"
 #include "common/mail/content.h"
 
+#include <string.h>
+
 #define LANGUAGES_MAX 100
 #define TOKEN_LEN_MAX 256
 
@@ -136,9 +138,9 @@ void part_header_take(struct part *part, const struct header_field *field, struc
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         if (!str_eq_nocase(name, fields[i].name))
             continue;
-        const void *const *seen =
-            (const void *const *)(const void *)((char *)part + fields[i].offset);
-        if (!*seen)
+        const void *seen; /* all data pointers look alike */
+        memcpy(&seen, (const char *)part + fields[i].offset, sizeof(seen));
+        if (!seen)
             fields[i].take(part, field->raw_value, arena);
         return;
     }

@@ -1,5 +1,5 @@
-/* Target functions: domain_*. Property: what was accepted is plain or has A-labels, is accepted
- * again, and stays the same. */
+/* Target functions: domain_*. Property: what was accepted is accepted again, and stays the
+ * same. */
 #include "common/base/bug.h"
 #include "common/mail/domain.h"
 
