@@ -6,6 +6,8 @@
 #include "services/imap/rows.h"
 #include "services/imap/select.h"
 
+#include <string.h>
+
 /*
  * FETCH (RFC 9051 6.4.5). Rows come from the view in batches, prefixes and structures of a batch
  * with one RPC, text straight from the message's file into the output. Whenever the output is full
@@ -40,15 +42,31 @@ static void work_free(void *pointer)
 
 /* ---- Values */
 
-/* date-time = DQUOTE dd-Mon-yyyy SP hh:mm:ss SP zone DQUOTE */
+static char *two_digits(char *at, int value)
+{
+    at[0] = (char)('0' + value / 10);
+    at[1] = (char)('0' + value % 10);
+    return at + 2;
+}
+
+/* date-time = DQUOTE dd-Mon-yyyy SP hh:mm:ss SP zone DQUOTE. By hand: clients ask for it for all
+ * messages of a mailbox. */
 static void write_internaldate(struct buf *out, const struct view_message *m)
 {
-    struct date date = {m->received_s, m->zone_minutes};
-    struct date_fields f = date_to_fields(date);
-    unsigned zone = (unsigned)(m->zone_minutes < 0 ? -m->zone_minutes : m->zone_minutes);
-    buf_printf(out, "\"%2d-%s-%04d %02d:%02d:%02d %c%02u%02u\"", f.day, date_month_name(f.month),
-               f.year, f.hour, f.minute, f.second, m->zone_minutes < 0 ? '-' : '+', zone / 60,
-               zone % 60);
+    struct date_fields f = date_to_fields((struct date){m->received_s, m->zone_minutes});
+    int zone = m->zone_minutes < 0 ? -m->zone_minutes : m->zone_minutes;
+    char text[] = "\"dd-Mon-yyyy hh:mm:ss +zzzz\"";
+    two_digits(text + 1, f.day);
+    if (text[1] == '0')
+        text[1] = ' ';
+    memcpy(text + 4, date_month_name(f.month), 3);
+    two_digits(two_digits(text + 8, f.year / 100), f.year % 100);
+    two_digits(text + 13, f.hour);
+    two_digits(text + 16, f.minute);
+    two_digits(text + 19, f.second);
+    text[22] = m->zone_minutes < 0 ? '-' : '+';
+    two_digits(two_digits(text + 23, zone / 60), zone % 60);
+    buf_append(out, str_make(text, sizeof(text) - 1));
 }
 
 static void write_flags(struct buf *out, const struct view_message *m)

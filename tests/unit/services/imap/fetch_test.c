@@ -1,0 +1,202 @@
+#include "tests/unit/services/imap/world.h"
+
+#include "common/base/array.h"
+#include "common/mail/header.h"
+#include "common/sys/file.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * FETCH of every message of the collection of nasty ones (tests/mime): each is appended, and what
+ * comes back must be the same bytes, whole, in pieces, and as header and text.
+ */
+
+#define MESSAGE_MAX (1 << 20)
+
+static struct session *logged_in(struct world *w)
+{
+    struct session *s = world_session(w, 0);
+    fake_session_feed(s, STR("l LOGIN me@localhost secret\r\ns SELECT INBOX\r\n"), 0);
+    fake_session_sent(s);
+    return s;
+}
+
+static void append(struct session *s, struct str message)
+{
+    char command[64];
+    snprintf(command, sizeof(command), "a APPEND INBOX {%zu+}\r\n", message.len);
+    fake_session_feed(s, str_from_cstr(command), 0);
+    fake_session_feed(s, message, 0);
+    fake_session_feed(s, STR("\r\n"), 0);
+    struct str sent = fake_session_sent(s);
+    cr_assert(str_find(sent, STR("a OK [APPENDUID ")) >= 0, "%.*s", STR_ARG(sent));
+}
+
+/* Sends a FETCH of one item; the literal that comes back, in arena. STR_NULL when there is none. */
+static struct str fetch(struct session *s, const char *item, struct arena *arena)
+{
+    char command[256];
+    snprintf(command, sizeof(command), "f FETCH * (%s)\r\n", item);
+    fake_session_feed(s, str_from_cstr(command), 0);
+    struct str sent = fake_session_sent(s);
+    ptrdiff_t open = str_find(sent, STR("{"));
+    if (open < 0)
+        return STR_NULL;
+    struct str digits, rest;
+    cr_assert(str_cut(str_skip(sent, (size_t)open + 1), '}', &digits, &rest));
+    uint64_t size;
+    cr_assert(str_to_u64(digits, MESSAGE_MAX, &size), "%s: %.*s", item, STR_ARG(sent));
+    rest = str_skip(rest, 2);
+    cr_assert_geq(rest.len, size, "%s", item);
+    cr_assert(str_starts_with(str_skip(rest, size), STR(")\r\nf OK ")), "%s: a wrong size", item);
+    return arena_copy(arena, str_slice(rest, 0, size));
+}
+
+/* With CRLF line ends, as it is stored. */
+static struct str stored_form(struct str text, struct arena *arena)
+{
+    struct buf out;
+    buf_init(&out, 2 * MESSAGE_MAX);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\n' && (i == 0 || text.ptr[i - 1] != '\r'))
+            buf_append_char(&out, '\r');
+        buf_append_char(&out, text.ptr[i]);
+    }
+    struct str copy = arena_copy(arena, buf_str(&out));
+    buf_release(&out);
+    return copy;
+}
+
+static void check_message(struct session *s, const char *name, struct str want, struct arena *arena)
+{
+    char item[64];
+    struct buf joined;
+    cr_assert(str_eq(fetch(s, "BODY.PEEK[]", arena), want), "%s", name);
+    cr_assert(str_eq(fetch(s, "RFC822", arena), want), "%s", name);
+    buf_init(&joined, 2 * MESSAGE_MAX);
+    for (size_t at = 0; at < want.len; at += 1000) {
+        snprintf(item, sizeof(item), "BODY.PEEK[]<%zu.1000>", at);
+        buf_append(&joined, fetch(s, item, arena));
+    }
+    cr_assert(str_eq(buf_str(&joined), want), "%s: in pieces", name);
+    buf_reset(&joined);
+    buf_append(&joined, fetch(s, "BODY.PEEK[HEADER]", arena));
+    buf_append(&joined, fetch(s, "BODY.PEEK[TEXT]", arena));
+    cr_assert(str_eq(buf_str(&joined), want), "%s: header and text", name);
+    buf_release(&joined);
+}
+
+/* Everything at once must at least be a well-formed answer: parentheses and literals end. */
+static void check_structure(struct session *s, const char *name)
+{
+    fake_session_feed(s, STR("f FETCH * (ENVELOPE BODY BODYSTRUCTURE BODY[1.MIME])\r\n"), 0);
+    struct str sent = fake_session_sent(s);
+    ptrdiff_t depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < sent.len; i++) {
+        char c = sent.ptr[i];
+        if (quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && c == '{') {
+            uint64_t size = 0;
+            while (sent.ptr[++i] != '}')
+                size = size * 10 + (uint64_t)(sent.ptr[i] - '0');
+            i += 2 + size;
+        } else if (!quoted)
+            depth += (c == '(') - (c == ')');
+        cr_assert_geq(depth, 0, "%s", name);
+    }
+    cr_assert_eq(depth, 0, "%s: %.*s", name, STR_ARG(sent));
+    cr_assert(!quoted, "%s", name);
+}
+
+Test(fetch, nasty_messages_come_back_as_they_are)
+{
+    struct world w;
+    struct dirent *entry;
+    size_t count = 0;
+    world_init(&w, 1000);
+    struct session *s = logged_in(&w);
+    const char *root = getenv("MAILRAIL_SOURCE_DIR");
+    char mime[512];
+    snprintf(mime, sizeof(mime), "%s/tests/mime", root ? root : ".");
+    DIR *directory = opendir(mime);
+    cr_assert(directory, "%s", mime);
+    while ((entry = readdir(directory))) {
+        struct err err;
+        struct str text;
+        struct arena arena;
+        char path[1024];
+        if (!str_ends_with(str_from_cstr(entry->d_name), STR(".eml")))
+            continue;
+        arena_init(&arena, 64 << 20);
+        snprintf(path, sizeof(path), "%s/%s", mime, entry->d_name);
+        cr_assert(file_read(path, MESSAGE_MAX, &arena, &text, &err), "%s", err.detail);
+        if (text.len > 0) { /* RFC 3502: a message of no bytes is none */
+            struct str want = stored_form(text, &arena);
+            append(s, text);
+            check_message(s, entry->d_name, want, &arena);
+            check_structure(s, entry->d_name);
+            count++;
+        }
+        arena_release(&arena);
+    }
+    closedir(directory);
+    cr_assert_gt(count, 30);
+    world_release(&w);
+}
+
+Test(fetch, binary_undoes_encodings_rfc_3516)
+{
+    struct world w;
+    struct arena arena;
+    world_init(&w, 1 << 18);
+    arena_init(&arena, 1 << 20);
+    struct session *s = logged_in(&w);
+    append(s, STR("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+                  "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: "
+                  "quoted-printable\r\n\r\na=3Db=\r\nc\r\n"
+                  "--b\r\nContent-Type: application/octet-stream\r\n"
+                  "Content-Transfer-Encoding: base64\r\n\r\nAAECAw==\r\n"
+                  "--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: x-new\r\n\r\nx\r\n"
+                  "--b--\r\n"));
+    cr_assert(str_eq(fetch(s, "BINARY[1]", &arena), STR("a=bc")));
+    fake_session_feed(s, STR("f FETCH 1 (BINARY.PEEK[2] BINARY.SIZE[2] BINARY.PEEK[2]<1.2>)\r\n"),
+                      0);
+    struct str sent = fake_session_sent(s);
+    static const char data[] = "* 1 FETCH (UID 1 BINARY[2] ~{4}\r\n\0\1\2\3 BINARY.SIZE[2] 4 "
+                               "BINARY[2] ~{2}\r\n\1\2)\r\n";
+    cr_assert(str_starts_with(sent, str_make(data, sizeof(data) - 1)), "%.*s", STR_ARG(sent));
+    fake_session_feed(s, STR("f FETCH 1 BINARY[3]\r\ng FETCH 1 BINARY.SIZE[4]\r\n"), 0);
+    sent = fake_session_sent(s);
+    cr_assert(str_find(sent, STR("f NO [UNKNOWN-CTE]")) >= 0, "%.*s", STR_ARG(sent));
+    cr_assert(str_find(sent, STR("g NO ")) >= 0, "%.*s", STR_ARG(sent));
+    append(s, STR("Subject: x\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n"));
+    cr_assert(str_eq(fetch(s, "BINARY[]", &arena), STR("Subject: x\r\n\r\nhello")));
+    arena_release(&arena);
+    world_release(&w);
+}
+
+Test(fetch, a_message_that_is_gone_does_not_stop_the_others)
+{
+    struct world w;
+    char path[256];
+    world_init(&w, 1 << 18);
+    struct session *s = logged_in(&w);
+    for (int i = 0; i < 3; i++)
+        append(s, STR("a: b\r\n\r\nx\r\n"));
+    snprintf(path, sizeof(path), "%s/accounts/7/msg/0/2", w.data);
+    cr_assert_eq(remove(path), 0);
+    fake_session_feed(s, STR("f FETCH 1:3 BODY.PEEK[]\r\n"), 0);
+    struct str sent = fake_session_sent(s);
+    cr_assert(str_find(sent, STR("* 2 FETCH (UID 2)\r\n* 3 FETCH (UID 3 BODY[] {11}")) > 0, "%.*s",
+              STR_ARG(sent));
+    cr_assert(str_find(sent, STR("f OK [EXPUNGEISSUED]")) > 0, "%.*s", STR_ARG(sent));
+    world_release(&w);
+}
