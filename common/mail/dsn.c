@@ -83,6 +83,16 @@ static void write_value(struct buf *out, const struct dsn *dsn, struct str text)
     }
 }
 
+/* "550 5.1.1 ", as the server had said it. */
+static void write_codes(struct buf *out, const struct dsn *dsn)
+{
+    if (dsn->smtp_code == 0)
+        return;
+    buf_printf(out, "%u ", dsn->smtp_code);
+    if (dsn->smtp_enhanced.len > 0)
+        buf_printf(out, "%.*s ", STR_ARG(dsn->smtp_enhanced));
+}
+
 /* ---- The header */
 
 static void write_header(struct buf *out, const struct dsn *dsn)
@@ -136,10 +146,9 @@ static void write_text(struct buf *out, const struct dsn *dsn)
     struct str rest = dsn->text, line;
     while (rest.len > 0) {
         str_cut(rest, '\n', &line, &rest);
-        if (dsn->smtp_code != 0)
-            buf_printf(&text, "    %u %.*s\n", dsn->smtp_code, STR_ARG(line));
-        else
-            buf_printf(&text, "    %.*s\n", STR_ARG(line));
+        buf_append_cstr(&text, "    ");
+        write_codes(&text, dsn);
+        buf_printf(&text, "%.*s\n", STR_ARG(line));
     }
     compose_text_part(out, STR("plain"), buf_str(&text));
     buf_release(&text);
@@ -162,7 +171,8 @@ static void write_diagnostic(struct buf *out, const struct dsn *dsn)
 {
     if (dsn->smtp_code == 0)
         return;
-    buf_printf(out, "Diagnostic-Code: smtp; %u ", dsn->smtp_code);
+    buf_append_cstr(out, "Diagnostic-Code: smtp; ");
+    write_codes(out, dsn);
     write_value(out, dsn, dsn->text);
     buf_append_cstr(out, "\r\n");
 }

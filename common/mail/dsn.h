@@ -31,6 +31,7 @@ struct dsn {
     struct str status;        /* "5.1.1" */
     struct str text;          /* what went wrong, for people; lines end in LF */
     unsigned smtp_code;       /* of the remote's reply that `text` is; 0: it was no reply */
+    struct str smtp_enhanced; /* its enhanced code, "5.1.1"; may be empty */
     struct str remote_host;   /* that was talked to last; may be empty */
     struct str remote_ip;
     int64_t arrival_s;

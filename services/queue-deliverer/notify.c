@@ -47,6 +47,7 @@ static bool compose(const struct delivery *d, struct job *job, const struct reci
             verdict.enhanced[0] = 5;
     }
     struct verdict_status status = verdict_status(&verdict);
+    struct verdict_status said = verdict_status(&r->verdict); /* as the server said it */
     struct dsn dsn = {
         .action = recipient_has_failed(job, r) ? DSN_FAILED : DSN_DELAYED,
         .hostname = d->settings->hostname,
@@ -55,6 +56,7 @@ static bool compose(const struct delivery *d, struct job *job, const struct reci
         .status = str_from_cstr(status.text),
         .text = str_from_cstr(verdict.text),
         .smtp_code = verdict.code,
+        .smtp_enhanced = r->verdict.enhanced[0] != 0 ? str_from_cstr(said.text) : STR(""),
         .remote_host = r->remote_host,
         .remote_ip = r->remote_ip,
         .arrival_s = job->queued_ms / 1000,
