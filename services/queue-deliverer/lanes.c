@@ -122,7 +122,7 @@ static void run_lane(struct deliverer *d, struct lane *lane)
     d->running++;
     do {
         bool worked = run_jobs(d, lane);
-        if (!worked || d->draining)
+        if (!worked || d->draining || d->config->idle_connection_ms == 0)
             close_connection(d, lane);
     } while (!list_is_empty(&lane->jobs));
     lane->running = false;
