@@ -62,7 +62,7 @@ struct cram_md5_secret cram_md5_secret_make(struct str password)
         MD5((const unsigned char *)password.ptr, password.len, key);
     else if (password.len > 0)
         memcpy(key, password.ptr, password.len);
-    struct cram_md5_secret secret;
+    struct cram_md5_secret secret = {0};
     save_state(key, 0x36, secret.bytes);
     save_state(key, 0x5c, secret.bytes + CRAM_MD5_SECRET_SIZE / 2);
     explicit_bzero(key, sizeof(key));

@@ -37,7 +37,7 @@ static bool read_records(const struct ub_result *result, enum dns_type type, str
                          struct lookup_answer *answer, struct err *err)
 {
     size_t count = 0;
-    while (result->data[count] && count < RECORDS_MAX)
+    while (count < RECORDS_MAX && result->data[count])
         count++;
     struct dns_record *records = arena_new_array(arena, count, struct dns_record);
     if (!records)

@@ -102,7 +102,7 @@ static void handle_lookup(Mailrail__Dns_Service *service UNUSED, const Mailrail_
 {
     struct rpc_call *call = closure_data;
     struct dns_resolver *dns = call->user;
-    struct lookup_answer answer;
+    struct lookup_answer answer = {0};
     struct err err;
     int64_t from_us = clock_monotonic_us();
     bool ok = look_up(dns, in, call, &answer, &err);

@@ -79,7 +79,6 @@ static void question_finish(struct question *q, int failure, struct ub_result *r
     q->result = result;
     map_remove(&q->resolver->in_flight, q->key);
     pthread_cond_broadcast(&q->done);
-    question_leave(q);
 }
 
 /* Called by ub_process. */
@@ -89,6 +88,7 @@ static void take_result(void *user, int failure, struct ub_result *result)
     struct resolver *r = q->resolver;
     pthread_mutex_lock(&r->lock);
     question_finish(q, failure, result);
+    question_leave(q);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -122,8 +122,12 @@ static void ask(struct question *q, const char *name, unsigned type)
 {
     struct resolver *r = q->resolver;
     int failure = ub_resolve_async(r->ub, name, (int)type, CLASS_IN, q, take_result, NULL);
-    if (failure)
-        take_result(q, failure, NULL);
+    if (!failure)
+        return;
+    pthread_mutex_lock(&r->lock);
+    question_finish(q, failure, NULL);
+    q->users--; /* the library; the caller is still there */
+    pthread_mutex_unlock(&r->lock);
 }
 
 /* With the lock. False when the deadline has passed. */

@@ -3,6 +3,7 @@
 #include "common/base/arena.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 /* The key signing keys of the root, from https://data.iana.org/root-anchors/. */
@@ -77,8 +78,7 @@ static bool set_cache(struct setup *s, uint64_t kib, struct err *err)
                   {"neg-cache-size:", 2}};
     for (size_t i = 0; i < ARRAY_LEN(caches); i++) {
         char size[32];
-        snprintf(size, sizeof(size), "%llu",
-                 (unsigned long long)(kib * 1024 / 16 * caches[i].share));
+        snprintf(size, sizeof(size), "%" PRIu64, kib * 1024 / 16 * caches[i].share);
         TRY(set(s, caches[i].name, size, err));
     }
     return true;
@@ -121,7 +121,7 @@ static bool split_stub(struct setup *s, struct str value, const char **ret_zone,
 
 static bool set_stub(struct setup *s, struct str value, struct err *err)
 {
-    const char *zone, *address;
+    const char *zone = NULL, *address = NULL;
     TRY(split_stub(s, value, &zone, &address, err));
     int code = ub_ctx_set_stub(s->ub, zone, address, 0);
     return code ? failed(err, "stub_zones", value, code) : true;
@@ -143,7 +143,7 @@ static bool begin_work(struct setup *s, struct err *err)
 static bool let_stubs_answer(struct setup *s, const struct str_list *stubs, struct err *err)
 {
     for (size_t i = 0; i < stubs->len; i++) {
-        const char *zone, *address;
+        const char *zone = NULL, *address = NULL;
         TRY(split_stub(s, stubs->items[i], &zone, &address, err));
         int code = ub_ctx_zone_remove(s->ub, zone);
         if (code)

@@ -102,9 +102,9 @@ static bool find_domain(const struct snapshot *s, struct str name, struct arena 
     struct str alabel;
     TRY(domain_parse(name, arena, &alabel, err));
     *ret = snapshot_domain(s, alabel);
-    if (*ret)
-        return true;
-    return err_set(err, ERR_NOT_FOUND, "there is no domain %.*s", STR_ARG(alabel));
+    if (!*ret)
+        err_set(err, ERR_NOT_FOUND, "there is no domain %.*s", STR_ARG(alabel));
+    return *ret != NULL;
 }
 
 static bool find_account(const struct snapshot *s, struct str name,
@@ -128,12 +128,14 @@ static bool parse_address(const struct snapshot *s, struct str text, struct aren
         return find_domain(s, str_skip(text, 1), arena, ret_domain, err);
     }
     TRY(address_parse(text, arena, ret, err));
-    if (ret->localpart.len == 0)
-        return err_set(err, ERR_SYNTAX, "address: the local part is empty");
     *ret_domain = snapshot_domain(s, ret->domain);
-    if (*ret_domain)
-        return true;
-    return err_set(err, ERR_NOT_FOUND, "there is no domain %.*s", STR_ARG(ret->domain));
+    if (ret->localpart.len == 0) {
+        err_set(err, ERR_SYNTAX, "address: the local part is empty");
+        return false;
+    }
+    if (!*ret_domain)
+        err_set(err, ERR_NOT_FOUND, "there is no domain %.*s", STR_ARG(ret->domain));
+    return *ret_domain != NULL;
 }
 
 /* The form of a local part that is stored for lookups. What could never be looked up, because a
@@ -257,7 +259,7 @@ bool directory_set_domain(struct store *store, const struct domain_settings *set
 static bool remove_domain(const struct directory_change *change, void *ctx, struct err *err)
 {
     struct domain_change *d = ctx;
-    const struct domain_row *domain;
+    const struct domain_row *domain = NULL;
     TRY(find_domain(change->now, d->settings->name, &d->arena, &domain, err));
     for (size_t i = 0; i < change->now->rows.addresses.len; i++)
         if (change->now->rows.addresses.items[i].domain_id == domain->id)
@@ -294,8 +296,8 @@ static bool insert_address(const struct directory_change *change,
                            const struct address_settings *settings, uint64_t account_id,
                            struct arena *arena, struct err *err)
 {
-    struct address address;
-    const struct domain_row *domain;
+    struct address address = {0};
+    const struct domain_row *domain = NULL;
     TRY(check_address_settings(settings, err));
     TRY(parse_address(change->now, settings->address, arena, &address, &domain, err));
     struct address_row row = {
@@ -323,9 +325,9 @@ static bool add_address(const struct directory_change *change, void *ctx, struct
 static bool remove_address(const struct directory_change *change, void *ctx, struct err *err)
 {
     struct address_change *a = ctx;
-    struct address address;
-    const struct domain_row *domain;
-    struct str canonical;
+    struct address address = {0};
+    const struct domain_row *domain = NULL;
+    struct str canonical = STR_NULL;
     TRY(parse_address(change->now, a->settings->address, &a->arena, &address, &domain, err));
     TRY(make_canonical(domain, address.localpart, &a->arena, &canonical, err));
     const struct address_row *row = snapshot_address(change->now, domain, canonical);

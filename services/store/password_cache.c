@@ -90,8 +90,9 @@ void password_cache_free(struct password_cache *cache)
 {
     if (!cache)
         return;
-    while (!list_is_empty(&cache->remembered))
-        forget(cache, CONTAINER_OF(cache->remembered.next, struct check, link));
+    size_t at = 0;
+    for (struct map_entry *entry; (entry = map_next(&cache->checks, &at));)
+        free(entry->value);
     map_release(&cache->checks);
     pthread_cond_destroy(&cache->changed);
     pthread_mutex_destroy(&cache->lock);
