@@ -15,6 +15,7 @@
 
 void session_worker_init(struct session_worker *worker)
 {
+    *worker = (struct session_worker){0};
     buf_init(&worker->in, SESSION_INPUT_MAX);
     buf_init(&worker->out, SESSION_OUT_MAX);
 }

@@ -61,7 +61,9 @@ struct session_server {
     pthread_mutex_t ready_lock;
     struct list_link ready; /* sessions that are owned and wait for a worker */
     atomic_uint workers_idle;
-    unsigned workers; /* guarded by workers_lock */
+    unsigned workers; /* this and the next: guarded by workers_lock */
+    bool has_ended;
+    pthread_t ended; /* the thread that ended last, not joined yet */
     pthread_mutex_t workers_lock;
     pthread_cond_t workers_ended;
     struct metric *workers_gauge;
@@ -144,6 +146,8 @@ void session_work(struct session *s, struct session_worker *worker, unsigned sig
 struct session_worker {
     struct buf in;
     struct buf out;
+    bool has_predecessor; /* once it ends: the thread to be joined */
+    pthread_t predecessor;
 };
 void session_worker_init(struct session_worker *worker);
 void session_worker_release(struct session_worker *worker);

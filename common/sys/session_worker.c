@@ -72,7 +72,6 @@ static int start_worker_locked(struct session_server *server)
         atomic_fetch_sub(&server->workers_idle, 1);
         return failure;
     }
-    pthread_detach(thread);
     server->workers++;
     count_workers(server);
     return 0;
@@ -88,16 +87,20 @@ static int start_worker(struct session_server *server)
     return failure;
 }
 
-/* Under the lock. */
-static void count_out(struct session_server *server)
+/* Under the lock. Each thread is joined by the one that ends after it, the last by the server. */
+static void count_out(struct session_server *server, struct session_worker *worker)
 {
     server->workers--;
     count_workers(server);
+    worker->has_predecessor = server->has_ended;
+    worker->predecessor = server->ended;
+    server->has_ended = true;
+    server->ended = pthread_self();
     pthread_cond_signal(&server->workers_ended);
 }
 
 /* An idle worker ends, but not the last one that waits: the others may be busy for long. */
-static bool may_end(struct session_server *server)
+static bool may_end(struct session_server *server, struct session_worker *worker)
 {
     bool ends = false;
     pthread_mutex_lock(&server->workers_lock);
@@ -105,15 +108,15 @@ static bool may_end(struct session_server *server)
     while (idle > 1 && !ends)
         ends = atomic_compare_exchange_weak(&server->workers_idle, &idle, idle - 1);
     if (ends)
-        count_out(server);
+        count_out(server, worker);
     pthread_mutex_unlock(&server->workers_lock);
     return ends;
 }
 
-static void end_for_good(struct session_server *server)
+static void end_for_good(struct session_server *server, struct session_worker *worker)
 {
     pthread_mutex_lock(&server->workers_lock);
-    count_out(server);
+    count_out(server, worker);
     pthread_mutex_unlock(&server->workers_lock);
 }
 
@@ -159,12 +162,12 @@ static bool wait_and_work(struct session_server *server, struct session_worker *
     struct epoll_event event;
     int n = epoll_wait(server->epoll_fd, &event, 1, IDLE_MS);
     if (n == 0)
-        return !may_end(server);
+        return !may_end(server, worker);
     BUG_ON(n < 0 && errno != EINTR);
     if (n < 0)
         return true;
     if (event.data.u64 == EVENT_STOP) {
-        end_for_good(server);
+        end_for_good(server, worker);
         return false;
     }
     unsigned signals;
@@ -181,7 +184,9 @@ static void *worker_main(void *argument)
     session_worker_init(&worker);
     while (wait_and_work(server, &worker))
         ;
-    session_worker_release(&worker); /* the server may be gone by now */
+    session_worker_release(&worker);
+    if (worker.has_predecessor)
+        pthread_join(worker.predecessor, NULL);
     return NULL;
 }
 
@@ -211,4 +216,5 @@ void session_workers_stop(struct session_server *server)
     while (server->workers > 0)
         pthread_cond_wait(&server->workers_ended, &server->workers_lock);
     pthread_mutex_unlock(&server->workers_lock);
+    pthread_join(server->ended, NULL);
 }
