@@ -8,6 +8,9 @@ build/sanitize/bin/mailrail config describe | diff docs/configuration.md - || {
     bad=1
 }
 
+# shellcheck disable=SC2016 # backticks, not expansions
+names='`(common|services|proto|tests|docs|deploy)/[A-Za-z0-9_./*-]+`'
+
 # Names in backticks with a directory in front, such as `common/text/cursor.h` or `services/imap/`.
 for page in README.md docs/*.md docs/decisions/*.md tests/README.md services/*/README.md; do
     while read -r name; do
@@ -15,7 +18,7 @@ for page in README.md docs/*.md docs/decisions/*.md tests/README.md services/*/R
             echo "$page: there is no $name"
             bad=1
         }
-    done < <(grep -oE '`(common|services|proto|tests|docs|deploy)/[A-Za-z0-9_./*-]+`' "$page" | tr -d '`' |
+    done < <(grep -oE "$names" "$page" | tr -d '`' |
              grep -vE '/X|NAME|GROUP' | sort -u)
     while read -r link; do
         [ -e "$(dirname "$page")/$link" ] || {

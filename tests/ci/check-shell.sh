@@ -1,5 +1,5 @@
 #!/bin/sh
-# shellcheck over all shell scripts.
+# Runs shellcheck over all shell scripts.
 cd "$(dirname "$0")/../.." || exit 1
 git ls-files | while read -r file; do
     head -n 1 "$file" 2>/dev/null | grep -qE '^#!/bin/(ba)?sh' && echo "$file"

@@ -7,8 +7,7 @@ seconds=${1:-5}
 deploy/local/build fuzz >build/fuzz.log 2>&1 || { tail -30 build/fuzz.log; exit 1; }
 mkdir -p build/fuzz/findings
 bad=0
-for target in build/fuzz/tests/fuzz-*; do
-    [ -x "$target" ] && [ -f "$target" ] || continue
+for target in $(find build/fuzz/tests -name 'fuzz-*' -type f -executable | sort); do
     name=$(basename "$target") log=build/fuzz/$(basename "$target").log
     new=$(mktemp -d)
     if "$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \

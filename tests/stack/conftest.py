@@ -156,6 +156,8 @@ class Mailrail:
                            "tls_port": self.submissions_port, "limit_connections": False},
             "imap": {"listen": listen, "port": self.imap_port, "tls_port": self.imaps_port,
                      "rate_limits": False},
+            # Nobody answers there: no test asks the world.
+            "dns_resolver": {"forward": ["127.0.0.1@1"]},
         }
         for name, value in options.items():
             if isinstance(value, dict):

@@ -93,13 +93,14 @@ def test_password_may_not_be_an_argument():
     assert run("password", "set", "ann", "secret").returncode == 2
 
 
-def test_queue_hold_kick_release_drop(shared_mailrail):
-    m = shared_mailrail
+def test_queue_hold_kick_release_drop(make_mailrail):
+    # Nobody listens there: a temporary failure.
+    m = make_mailrail(queue_deliverer={"route": ["unreachable.example=127.0.0.1:1"]})
     with m.submission() as smtp:
-        smtp.sendmail("ann@example.org", ["someone@unreachable.invalid"],
+        smtp.sendmail("ann@example.org", ["someone@unreachable.example"],
                       b"From: ann@example.org\r\nSubject: far\r\n\r\nx\r\n")
     [entry] = m.list("queue", "list")
-    assert entry["recipient"] == "someone@unreachable.invalid" and entry["subject"] == "far"
+    assert entry["recipient"] == "someone@unreachable.example" and entry["subject"] == "far"
     ident = str(entry["id"])
     assert m.command("queue", "hold", ident).stdout == "1 changed\n"
     assert m.list("queue", "list")[0]["next"] in ("held", "being tried")
