@@ -151,12 +151,65 @@ static struct part *take_part(const Mailrail__Part *from, struct part *parent, s
     return p;
 }
 
+/* protobuf-c recurses as deep as the bytes say, so their depth is looked at first: of
+ * Structure.root (field 3), Part.parts (18) and Part.message (20), in the encoding of protobuf
+ * messages. */
+
+static bool take_varint(struct str *s, uint64_t *ret_value)
+{
+    *ret_value = 0;
+    for (unsigned shift = 0; shift < 64 && s->len > 0; shift += 7) {
+        unsigned char byte = (unsigned char)s->ptr[0];
+        *s = str_skip(*s, 1);
+        *ret_value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+/* The bytes of a field behind its tag; only those of a length-delimited one are of interest. */
+static bool take_field(struct str *s, uint64_t wire_type, struct str *ret_bytes)
+{
+    uint64_t len = 0;
+    *ret_bytes = STR_NULL;
+    if (wire_type == PROTOBUF_C_WIRE_TYPE_VARINT)
+        return take_varint(s, &len);
+    if (wire_type == PROTOBUF_C_WIRE_TYPE_64BIT)
+        len = 8;
+    else if (wire_type == PROTOBUF_C_WIRE_TYPE_32BIT)
+        len = 4;
+    else if (wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED || !take_varint(s, &len))
+        return false;
+    if (len > s->len)
+        return false;
+    *ret_bytes = str_slice(*s, 0, (size_t)len);
+    *s = str_skip(*s, (size_t)len);
+    return true;
+}
+
+static bool is_shallow(struct str message, bool is_part, size_t depth)
+{
+    while (message.len > 0) {
+        uint64_t tag;
+        struct str bytes;
+        if (!take_varint(&message, &tag) || !take_field(&message, tag & 7, &bytes))
+            return false;
+        uint64_t field = tag >> 3;
+        bool nested = is_part ? field == 18 || field == 20 : field == 3;
+        if (nested && (depth == STRUCTURE_DEPTH_MAX || !is_shallow(bytes, true, depth + 1)))
+            return false;
+    }
+    return true;
+}
+
 bool structure_decode(struct str bytes, struct arena *arena, const struct structure **ret_structure,
                       struct err *err)
 {
     ProtobufCAllocator allocator = {allocate, ignore_free, arena};
-    const Mailrail__Structure *from =
-        mailrail__structure__unpack(&allocator, bytes.len, (const uint8_t *)bytes.ptr);
+    const Mailrail__Structure *from = NULL;
+    if (is_shallow(bytes, false, 0))
+        from = mailrail__structure__unpack(&allocator, bytes.len, (const uint8_t *)bytes.ptr);
     struct structure *s = from ? arena_new(arena, struct structure) : NULL;
     bool ok = s && take_envelope(from->envelope, arena, &s->envelope) &&
               (s->root = take_part(from->root, NULL, 1, arena)) &&

@@ -61,6 +61,18 @@ static void check_round_trip(const struct structure *s, struct arena *arena)
     buf_release(&twice);
 }
 
+/* Any bytes as a stored structure: refused, or a tree that can be walked. */
+static void check_decoding(struct str bytes, struct arena *arena)
+{
+    const struct structure *s;
+    struct err err;
+    if (structure_decode(bytes, arena, &s, &err))
+        for (const struct part *p = s->root; p; p = part_next(p))
+            BUG_ON(p->body_offset > p->end_offset);
+    else
+        BUG_ON(err.kind != ERR_CORRUPT && err.kind != ERR_LIMIT);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena arena;
@@ -77,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_text(s->preview);
     BUG_ON(utf8_length(s->preview) > STRUCTURE_PREVIEW_MAX);
     check_round_trip(s, &arena);
+    check_decoding(message, &arena);
     arena_release(&arena);
     return 0;
 }

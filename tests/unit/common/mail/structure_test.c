@@ -164,6 +164,22 @@ Test(structure, decoding_refuses_what_breaks_the_promises)
     cr_assert_not(structure_decode(buf_str(&bytes), &arena, &back, &err));
     cr_assert_eq(err.kind, ERR_CORRUPT);
     cr_assert_not(structure_decode(STR("nonsense"), &arena, &back, &err));
+    struct buf deep; /* 1000 parts in each other: from the inside, each in a field 18 */
+    buf_init(&deep, 1 << 20);
+    for (int i = 0; i < 1000; i++) {
+        size_t len = deep.len;
+        char head[4] = {(char)0x92, 0x01, (char)(0x80 | (len & 0x7f)), (char)(len >> 7)};
+        struct str inner = arena_copy(&arena, buf_str(&deep));
+        buf_reset(&deep);
+        buf_append(&deep, str_make(head, 4));
+        buf_append(&deep, inner);
+    }
+    buf_reset(&bytes);
+    buf_printf(&bytes, "\x1a%c%c", (char)(0x80 | (deep.len & 0x7f)), (char)(deep.len >> 7));
+    buf_append(&bytes, buf_str(&deep));
+    cr_assert_not(structure_decode(buf_str(&bytes), &arena, &back, &err));
+    cr_assert_eq(err.kind, ERR_CORRUPT);
+    buf_release(&deep);
     cr_assert_not(structure_decode(STR(""), &arena, &back, &err));
     buf_release(&bytes);
 }
