@@ -1,4 +1,8 @@
+#include "common/base/clock.h"
 #include "services/dns-resolver/handlers.h"
+
+/* A lookup can take half a minute; at the end it gets this long. */
+#define STOP_AFTER_MS 1000
 
 static bool start(struct service *service, struct err *err)
 {
@@ -12,6 +16,8 @@ static bool start(struct service *service, struct err *err)
 static void stop(struct service *service)
 {
     struct dns_resolver *dns = service->state;
+    if (dns->resolver)
+        resolver_stop_by(dns->resolver, clock_monotonic_ms() + STOP_AFTER_MS);
     rpc_server_free(dns->door, (int64_t)service->settings->drain_ms);
     resolver_free(dns->resolver);
 }

@@ -42,6 +42,7 @@ struct resolver {
     pthread_mutex_t lock;
     struct map in_flight; /* by key */
     uint64_t asked;
+    int64_t stop_ms; /* nobody waits any longer than until then */
 };
 
 /* ---- Questions; with the lock */
@@ -133,9 +134,11 @@ static void ask(struct question *q, const char *name, unsigned type)
 /* With the lock. False when the deadline has passed. */
 static bool wait_for(struct question *q, int64_t deadline_ms)
 {
-    struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
+    struct resolver *r = q->resolver;
     while (!q->is_done) {
-        if (pthread_cond_timedwait(&q->done, &q->resolver->lock, &until) == ETIMEDOUT)
+        int64_t end_ms = deadline_ms < r->stop_ms ? deadline_ms : r->stop_ms;
+        struct timespec until = {.tv_sec = end_ms / 1000, .tv_nsec = end_ms % 1000 * 1000000};
+        if (pthread_cond_timedwait(&q->done, &r->lock, &until) == ETIMEDOUT)
             return q->is_done;
     }
     return true;
@@ -207,6 +210,19 @@ bool resolver_lookup_ip(struct resolver *r, struct str name, int64_t deadline_ms
     return answer_join(&v4, &v6, arena, ret, err);
 }
 
+void resolver_stop_by(struct resolver *r, int64_t stop_ms)
+{
+    pthread_mutex_lock(&r->lock);
+    r->stop_ms = stop_ms;
+    size_t at = 0;
+    struct map_entry *entry;
+    while ((entry = map_next(&r->in_flight, &at))) {
+        struct question *q = entry->value;
+        pthread_cond_broadcast(&q->done);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
 void resolver_counts(struct resolver *r, size_t *ret_in_flight, uint64_t *ret_asked)
 {
     pthread_mutex_lock(&r->lock);
@@ -234,6 +250,7 @@ static void *take_results(void *user)
 struct resolver *resolver_new(const struct dns_resolver_config *config, struct err *err)
 {
     struct resolver *r = xcalloc(1, sizeof(*r));
+    r->stop_ms = CLOCK_NEVER;
     pthread_mutex_init(&r->lock, NULL);
     map_init(&r->in_flight);
     r->wake_fd = eventfd(0, EFD_CLOEXEC);

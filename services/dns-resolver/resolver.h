@@ -54,6 +54,9 @@ bool resolver_lookup(struct resolver *r, struct str name, enum dns_type type, in
 bool resolver_lookup_ip(struct resolver *r, struct str name, int64_t deadline_ms,
                         struct arena *arena, struct lookup_answer *ret, struct err *err) MUST_USE;
 
+/* Before the end: lookups that wait now, and later ones, wait no longer than until `stop_ms`. */
+void resolver_stop_by(struct resolver *r, int64_t stop_ms);
+
 /* Questions that the library is working on now, and those asked of it so far. */
 void resolver_counts(struct resolver *r, size_t *ret_in_flight, uint64_t *ret_asked);
 

@@ -37,16 +37,29 @@ static void teardown(void)
 
 TestSuite(resolver, .init = setup, .fini = teardown);
 
-static void *ask(void *ret_status)
+static enum lookup_status ask_for(int64_t timeout_ms)
 {
+    enum lookup_status status = LOOKUP_OK;
     struct arena arena;
     arena_init(&arena, 65536);
     struct lookup_answer answer = {0};
     struct err err;
-    if (resolver_lookup(resolver, STR("mail.example."), DNS_MX, clock_monotonic_ms() + 300, &arena,
-                        &answer, &err))
-        *(enum lookup_status *)ret_status = answer.status;
+    if (resolver_lookup(resolver, STR("mail.example."), DNS_MX, clock_monotonic_ms() + timeout_ms,
+                        &arena, &answer, &err))
+        status = answer.status;
     arena_release(&arena);
+    return status;
+}
+
+static void *ask(void *ret_status)
+{
+    *(enum lookup_status *)ret_status = ask_for(300);
+    return NULL;
+}
+
+static void *ask_patiently(void *ret_status)
+{
+    *(enum lookup_status *)ret_status = ask_for(60000);
     return NULL;
 }
 
@@ -65,6 +78,19 @@ Test(resolver, equal_questions_at_the_same_time_are_one_and_end_at_their_deadlin
     resolver_counts(resolver, &in_flight, &asked);
     cr_assert_eq(asked, 1);
     cr_assert_eq(in_flight, 1, "it goes on for the cache");
+}
+
+Test(resolver, at_the_end_nobody_waits_for_long)
+{
+    pthread_t thread;
+    enum lookup_status status = LOOKUP_OK;
+    int64_t from_ms = clock_monotonic_ms();
+    pthread_create(&thread, NULL, ask_patiently, &status);
+    usleep(100000);
+    resolver_stop_by(resolver, clock_monotonic_ms() + 50);
+    pthread_join(thread, NULL);
+    cr_assert_eq(status, LOOKUP_TIMEOUT);
+    cr_assert_lt(clock_monotonic_ms() - from_ms, 30000);
 }
 
 Test(resolver, different_questions_are_different)
