@@ -30,8 +30,8 @@ struct check {
     enum check_state state;
     unsigned users;
     bool in_map;
+    enum err_kind failure; /* of FAILED */
     int64_t expires_ms;
-    struct err err; /* of FAILED */
 };
 
 struct password_cache {
@@ -162,22 +162,24 @@ static struct check *begin(struct password_cache *cache, const struct digest *ke
 
 /* With the lock. */
 static void run(struct password_cache *cache, const struct password_question *question,
-                struct check *check)
+                struct check *check, struct err *err)
 {
     bool right = false;
-    bool ok = hash(cache, question, &right, &check->err);
+    bool ok = hash(cache, question, &right, err);
     if (ok && right) {
         check->state = RIGHT;
         remember(cache, check);
     } else {
         check->state = ok ? WRONG : FAILED;
+        check->failure = ok ? ERR_NONE : err->kind;
         leave_map(cache, check);
     }
     pthread_cond_broadcast(&cache->changed);
 }
 
 /* With the lock: the check for this question, run by us or by somebody else. */
-static struct check *join(struct password_cache *cache, const struct password_question *question)
+static struct check *join(struct password_cache *cache, const struct password_question *question,
+                          struct err *err)
 {
     struct digest key = question_key(cache, question);
     struct check *check = map_get(&cache->checks, digest_str(&key));
@@ -190,7 +192,7 @@ static struct check *join(struct password_cache *cache, const struct password_qu
         check = begin(cache, &key);
     check->users++;
     if (is_ours)
-        run(cache, question, check);
+        run(cache, question, check, err);
     return check;
 }
 
@@ -198,12 +200,15 @@ bool password_cache_check(struct password_cache *cache, const struct password_qu
                           bool *ret_right, struct err *err)
 {
     pthread_mutex_lock(&cache->lock);
-    struct check *check = join(cache, question);
+    struct err own = {0};
+    struct check *check = join(cache, question, &own);
     bool ok = true;
     while (ok && check->state == RUNNING)
         ok = wait_for_change(cache, question->deadline_ms, err);
     if (ok && check->state == FAILED) {
-        *err = check->err;
+        if (own.kind == ERR_NONE) /* somebody else's */
+            err_set(&own, check->failure, "the password could not be checked");
+        *err = own;
         ok = false;
     }
     *ret_right = ok && check->state == RIGHT;
