@@ -7,6 +7,7 @@ import time
 import pytest
 
 from conftest import PASSWORD, wait_until
+from test_dns import ZONES, Zones
 
 EHLO = "EHLO client.example\r\n"
 TRANSACTION = "MAIL FROM:<x@far.example>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\n"
@@ -263,3 +264,32 @@ def test_no_spool_file_stays(mailrail):
         wait_until(lambda: list(spool.glob("smtp-in-*")), what="a spool file")
         raw.socket.shutdown(socket.SHUT_RDWR)
     wait_until(lambda: not list(spool.glob("smtp-in-*")), what="an empty spool")
+
+
+def test_senders_that_could_not_be_answered(make_mailrail):
+    """Against real DNS: zones that are there, empty, bogus and down."""
+    zones = Zones()
+    try:
+        stubs = [f"{zone}=127.0.0.1@{zones.port}" for zone in [".", *ZONES]]
+        mailrail = make_mailrail(localserve=False, dns_resolver={
+            "stub_zones": stubs, "root_anchor": str(zones.directory / "anchor"),
+            "timeout_ms": 2000})
+        with mailrail.raw_smtp() as raw:
+            hello(raw)
+            for sender, want in [
+                ("a@signed.example", b"250 2.1.0"),           # its MX resolves
+                ("a@www.unsigned.example", b"250 2.1.0"),     # no MX, but an address
+                ("a@nowhere.signed.example", b"550 5.7.27"),  # does not exist
+                ("a@unsigned.example", b"550 5.7.27"),        # exists, with neither
+                ("a@tampered.example", b"451 4.4.0"),         # its signature is wrong
+                ("a@down.example", b"451 4.4.0"),             # nobody answers
+                ("", b"250 2.1.0"),
+            ]:
+                raw.send(f"MAIL FROM:<{sender}>\r\nRSET\r\n")
+                assert raw.reply().startswith(want), sender
+                raw.reply()
+            raw.send("HELO nowhere.signed.example\r\nHELO mail.signed.example\r\n")
+            assert raw.reply().startswith(b"550 5.5.0")
+            assert raw.reply().startswith(b"250 ")
+    finally:
+        zones.stop()
