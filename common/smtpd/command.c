@@ -91,11 +91,20 @@ enum session_next smtpd_command_run(struct smtpd_session *s, struct str line)
     return smtpd_answer(s, verb, run_command(s, verb, argument), began_us);
 }
 
+/* Senders, recipients and refusals of one transaction stay in its arena: somebody who never comes
+ * to the message would fill it, and the message needs the rest. */
+static bool says_too_much(const struct smtpd_session *s)
+{
+    return (s->state == SMTPD_MAIL || s->state == SMTPD_RCPT) && s->arena.used > SMTPD_ENVELOPE_MAX;
+}
+
 enum session_next smtpd_answer(struct smtpd_session *s, enum smtp_verb verb,
                                struct smtp_reply reply, int64_t began_us)
 {
     if (reply.code == 0)
         return s->next;
+    if (says_too_much(s))
+        reply = SMTP_REPLY(421, 4, 7, 0, "too much in one transaction");
     if (reply.code >= 400) {
         /* Users quote it, and admins find the log of the connection by it. */
         struct str text = arena_printf(&s->arena, "%.*s (%s)", STR_ARG(reply.text), s->id);

@@ -10,6 +10,9 @@
  */
 
 #define SMTPD_HOLD_MAX_S 5184000 /* FUTURERELEASE: 60 days */
+/* Memory of one transaction: the envelope, then the structure of any message and its encoding. */
+#define SMTPD_ARENA_MAX (64u << 20)
+#define SMTPD_ENVELOPE_MAX (16u << 20)
 
 struct smtpd {
     const struct smtpd_config *config;

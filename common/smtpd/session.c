@@ -110,6 +110,22 @@ void smtpd_write_received(const struct smtpd_session *s, const struct address *r
     compose_received(out, &received);
 }
 
+#define ENCODED_STRUCTURE_MAX (16u << 20)
+
+bool smtpd_encode_structure(struct smtpd_session *s, const struct structure *structure,
+                            struct str *ret, struct err *err)
+{
+    struct buf out;
+    buf_init(&out, ENCODED_STRUCTURE_MAX);
+    bool ok = structure_encode(structure, &s->arena, &out, err);
+    if (ok)
+        *ret = arena_copy(&s->arena, buf_str(&out));
+    buf_release(&out);
+    if (ok && str_is_null(*ret))
+        return err_set(err, ERR_LIMIT, "structure too large");
+    return ok;
+}
+
 struct smtp_reply smtpd_failed(const struct smtpd_session *s, const char *what,
                                const struct err *err)
 {

@@ -2,6 +2,7 @@
 #define COMMON_SMTPD_SESSION_H
 
 #include "common/base/array.h"
+#include "common/mail/structure.h"
 #include "common/service/spool.h"
 #include "common/smtp/data.h"
 #include "common/smtpd/smtpd.h"
@@ -93,6 +94,9 @@ struct log_ctx *smtpd_log(const struct smtpd_session *s);
 /* Appends a Received field (RFC 5321 4.4); `recipient` NULL: no `for`. */
 void smtpd_write_received(const struct smtpd_session *s, const struct address *recipient,
                           struct buf *out);
+/* The encoded form, in s->arena. */
+bool smtpd_encode_structure(struct smtpd_session *s, const struct structure *structure,
+                            struct str *ret, struct err *err) MUST_USE;
 /* Answers a failure inside: logs it, once, and gives the reply for its kind. What the client may be
  * told beyond that stands in err->reply, for policies that want it. */
 struct smtp_reply smtpd_failed(const struct smtpd_session *s, const char *what,

@@ -10,7 +10,6 @@
 #define COMMAND_MAX 2048       /* spec 10 A3; RFC 5321 4.5.3.1.4 says 512 */
 #define CHUNK_MAX (256 * 1024) /* of message data at once */
 #define SESSION_ARENA_MAX (64 * 1024)
-#define TRANSACTION_ARENA_MAX (32u << 20) /* the structure of any message, and 1000 recipients */
 #define AUTH_ARENA_MAX (64 * 1024)
 
 /* ---- The session server's callbacks */
@@ -28,7 +27,7 @@ static enum session_next open_session(struct session *conn)
     s->server = session_user(conn);
     s->state = SMTPD_GREETED;
     arena_init(&s->session_arena, SESSION_ARENA_MAX);
-    arena_init(&s->arena, TRANSACTION_ARENA_MAX);
+    arena_init(&s->arena, SMTPD_ARENA_MAX);
     arena_init(&s->auth_arena, AUTH_ARENA_MAX);
     received_id_encode(&s->server->id_key, session_cid(conn), s->id);
     session_set_read_timeout(conn, s->server->config->read_timeout_ms);

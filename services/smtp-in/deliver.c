@@ -11,7 +11,6 @@
 #include <sys/random.h>
 
 #define PREFIX_MAX 8192
-#define STRUCTURE_MAX (8u << 20) /* encoded */
 #define HIDING_DELAY_MS 5000
 
 /* What `examine` found out, for `deliver`. */
@@ -28,23 +27,11 @@ static void find_from(struct draft *draft, const struct structure *structure)
         draft->from = (struct address){STR(""), STR("")};
 }
 
-static bool encode_structure(struct smtpd_session *s, const struct structure *structure,
-                             struct draft *draft, struct err *err)
-{
-    struct buf out;
-    buf_init(&out, STRUCTURE_MAX);
-    bool ok = structure_encode(structure, &s->arena, &out, err);
-    if (ok)
-        draft->structure = arena_copy(&s->arena, buf_str(&out));
-    buf_release(&out);
-    return ok;
-}
-
 /* All recipients at once: hiding takes one a message. */
 static struct smtp_reply refuse_hidden(struct smtpd_session *s)
 {
     session_delay(s->conn, HIDING_DELAY_MS);
-    log_info(smtpd_log(s), "unknown recipient", LOG_CSTR("ip", session_peer(s->conn)->remote_ip));
+    smtp_in_log_unknown(s, s->tx.recipients.items[0].path.address);
     return SMTP_REPLY(550, 5, 1, 1, "no such user");
 }
 
@@ -65,11 +52,12 @@ struct smtp_reply smtp_in_examine(struct smtpd_session *s, struct str message)
         return verdict.reply;
 
     struct draft *draft = arena_new(&s->arena, struct draft);
-    BUG_ON(!draft);
+    if (!draft)
+        return SMTP_REPLY(452, 4, 3, 1, "too much at once");
     struct err err;
     const struct structure *structure = structure_parse(message, &s->arena);
     find_from(draft, structure);
-    if (!encode_structure(s, structure, draft, &err))
+    if (!smtpd_encode_structure(s, structure, &draft->structure, &err))
         return smtpd_failed(s, "cannot encode the structure of a message", &err);
     s->tx.examined = draft;
     return SMTP_REPLY(250, 2, 0, 0, "fine");

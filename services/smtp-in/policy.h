@@ -27,6 +27,8 @@ struct smtp_reply smtp_in_check_mail(struct smtpd_session *s);
 /* recipient.c: is it one of ours? Sets recipient->target to a struct backend_target. */
 struct smtp_reply smtp_in_check_recipient(struct smtpd_session *s,
                                           struct smtpd_recipient *recipient);
+/* One fixed phrase, with address and IP, for tools that watch for address harvesting. */
+void smtp_in_log_unknown(const struct smtpd_session *s, struct address address);
 /* deliver.c: reads the message and asks decide.h, then delivers. */
 struct smtp_reply smtp_in_examine(struct smtpd_session *s, struct str message);
 struct smtp_reply smtp_in_deliver(struct smtpd_session *s);

@@ -1,7 +1,18 @@
 #include "services/smtp-in/policy.h"
 
+void smtp_in_log_unknown(const struct smtpd_session *s, struct address address)
+{
+    struct buf text;
+    buf_init(&text, 1024);
+    address_write(&text, address);
+    log_info(smtpd_log(s), "unknown recipient", LOG_STR("recipient", buf_str(&text)),
+             LOG_CSTR("ip", session_peer(s->conn)->remote_ip));
+    buf_release(&text);
+}
+
 /* What the class of an address means here (spec 10 A9). */
-static struct smtp_reply judge(struct smtpd_session *s, const struct backend_target *target)
+static struct smtp_reply judge(const struct smtpd_session *s, struct address address,
+                               const struct backend_target *target)
 {
     const struct smtp_in *in = smtpd_user(s);
     switch (target->class) {
@@ -19,7 +30,7 @@ static struct smtp_reply judge(struct smtpd_session *s, const struct backend_tar
     }
     if (in->config->hide_unknown)
         return SMTP_REPLY(250, 2, 1, 5, "recipient ok"); /* until the message is there */
-    log_info(smtpd_log(s), "unknown recipient", LOG_CSTR("ip", session_peer(s->conn)->remote_ip));
+    smtp_in_log_unknown(s, address);
     return SMTP_REPLY(550, 5, 1, 1, "no such user");
 }
 
@@ -39,7 +50,7 @@ struct smtp_reply smtp_in_check_recipient(struct smtpd_session *s,
     struct err err;
     if (!backend_resolve(in->backend, session_cid(s->conn), address, &s->arena, target, &err))
         return smtpd_failed(s, "cannot look up a recipient", &err);
-    struct smtp_reply reply = judge(s, target);
+    struct smtp_reply reply = judge(s, address, target);
     if (smtp_reply_is_positive(&reply) &&
         partial_take_deferral(in->partial, s->tx.mail.from.address, address))
         return SMTP_REPLY(452, 4, 2, 2, "the mailbox could not take this message, try again later");

@@ -7,7 +7,6 @@
 #include <sys/random.h>
 
 #define PREFIX_MAX 8192
-#define STRUCTURE_MAX (8u << 20) /* encoded */
 
 /* ---- What a message must have */
 
@@ -85,16 +84,25 @@ static struct str added_headers(struct smtpd_session *s, struct str header)
     return prefix;
 }
 
-static bool encode_structure(struct smtpd_session *s, const struct structure *structure,
-                             struct draft *draft, struct err *err)
+static bool is_complete(struct str header)
 {
-    struct buf out;
-    buf_init(&out, STRUCTURE_MAX);
-    bool ok = structure_encode(structure, &s->arena, &out, err);
-    if (ok)
-        draft->structure = arena_copy(&s->arena, buf_str(&out));
-    buf_release(&out);
-    return ok;
+    return header_count(header, STR("Message-ID")) > 0 && header_count(header, STR("Date")) > 0;
+}
+
+static bool fill_draft(struct smtpd_session *s, struct str header, struct str message,
+                       const struct structure *structure, struct draft *draft)
+{
+    draft->tls = tls_need(s, header);
+    draft->prefix = added_headers(s, header);
+    /* Received alone changes nothing of what the structure says. */
+    if (!is_complete(header))
+        structure = structure_parse_prefixed(draft->prefix, message, &s->arena);
+    /* Copies: the message's bytes go when the spool file is finished. */
+    draft->message_id = arena_copy(&s->arena, structure->envelope->message_id);
+    draft->subject = arena_copy(&s->arena, structure->envelope->subject);
+    struct err err;
+    return !str_is_null(draft->prefix) &&
+           smtpd_encode_structure(s, structure, &draft->structure, &err);
 }
 
 struct smtp_reply submission_examine(struct smtpd_session *s, struct str message)
@@ -103,24 +111,16 @@ struct smtp_reply submission_examine(struct smtpd_session *s, struct str message
     struct smtp_reply reply = check_form(s, header);
     if (!smtp_reply_is_positive(&reply))
         return reply;
-    struct draft *draft = arena_new(&s->arena, struct draft);
-    BUG_ON(!draft); /* the arena holds 1000 recipients and much more */
-    const struct structure *of_user = structure_parse(message, &s->arena);
-    reply = submission_check_from(s, header, of_user);
+    const struct structure *structure = structure_parse(message, &s->arena);
+    reply = submission_check_from(s, header, structure);
     if (!smtp_reply_is_positive(&reply))
         return reply;
-    draft->smtputf8 = needs_smtputf8(s, of_user);
-    if (draft->smtputf8 && !s->tx.mail.smtputf8 && smtpd_config(s)->pedantic)
+    bool smtputf8 = needs_smtputf8(s, structure);
+    if (smtputf8 && !s->tx.mail.smtputf8 && smtpd_config(s)->pedantic)
         return SMTP_REPLY(550, 5, 6, 0, "this message needs SMTPUTF8");
-    s->tx.mail.smtputf8 = draft->smtputf8; /* Received says what is true */
-    draft->tls = tls_need(s, header);
-    draft->prefix = added_headers(s, header);
-    const struct structure *whole = structure_parse_prefixed(draft->prefix, message, &s->arena);
-    /* Copies: the message's bytes go when the spool file is finished. */
-    draft->message_id = arena_copy(&s->arena, whole->envelope->message_id);
-    draft->subject = arena_copy(&s->arena, whole->envelope->subject);
-    struct err err;
-    if (str_is_null(draft->prefix) || !encode_structure(s, whole, draft, &err))
+    s->tx.mail.smtputf8 = smtputf8; /* Received says what is true */
+    struct draft *draft = arena_new(&s->arena, struct draft);
+    if (!draft || !fill_draft(s, header, message, structure, draft))
         return SMTP_REPLY(554, 5, 6, 0, "too much in this message");
     s->tx.examined = draft;
     return SMTP_REPLY(250, 2, 0, 0, "fine");

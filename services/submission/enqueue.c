@@ -24,7 +24,7 @@ static struct backend_message message_of(struct smtpd_session *s)
         .recipients = recipients_of(s),
         .recipient_count = s->tx.recipients.len,
         .has_8bit = s->tx.data.has_8bit,
-        .smtputf8 = draft->smtputf8,
+        .smtputf8 = s->tx.mail.smtputf8,
         .tls = draft->tls,
         .message_id = draft->message_id,
         .subject = draft->subject,

@@ -29,7 +29,6 @@ struct draft {
     struct str message_id;
     struct str subject;
     struct str structure; /* encoded */
-    bool smtputf8;
     enum backend_tls_need tls;
 };
 

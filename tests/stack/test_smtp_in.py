@@ -293,3 +293,22 @@ def test_senders_that_could_not_be_answered(make_mailrail):
             assert raw.reply().startswith(b"250 ")
     finally:
         zones.stop()
+
+
+def test_a_transaction_that_never_ends_is_ended(shared_mailrail):
+    with shared_mailrail.raw_smtp() as raw:
+        hello(raw)
+        raw.send("MAIL FROM:<x@far.example>\r\n")
+        raw.reply()
+        reply = b""
+        for _ in range(1000):
+            raw.send("RCPT TO:<not an address>\r\n" * 500)
+            for _ in range(500):
+                reply = raw.reply()
+                if not reply.startswith(b"501 "):
+                    break
+            if not reply.startswith(b"501 "):
+                break
+        assert reply.startswith(b"421 4.7.0 "), reply
+    with shared_mailrail.raw_smtp() as raw:
+        hello(raw)
