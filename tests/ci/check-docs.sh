@@ -27,4 +27,12 @@ for page in README.md docs/*.md docs/decisions/*.md tests/README.md services/*/R
         }
     done < <(grep -oE '\]\([^)#:]+\)' "$page" | sed 's/^](//; s/)$//' | sort -u)
 done
+
+# Every metric is in the table of docs/operations.md, with the file that makes it.
+while IFS=: read -r file metric; do
+    grep -F "\`$metric\`" docs/operations.md | grep -qF "$file" || {
+        echo "docs/operations.md: $metric of $file is missing"
+        bad=1
+    }
+done < <(grep -roE '"mailrail_[a-z_]+"' --include='*.c' common services | tr -d '"' | sort -u)
 exit $bad

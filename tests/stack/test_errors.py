@@ -1,9 +1,11 @@
 """What goes wrong at the start, or in the middle, is said in one clear line that names the thing,
 and clients get a temporary failure."""
+import contextlib
 import os
 import signal
 import smtplib
 import socket
+import sqlite3
 import stat
 import subprocess
 import time
@@ -167,6 +169,22 @@ def test_store_away_is_temporary_for_clients(mailrail):
         assert int(imap.select()[1][0]) >= accepted + 1
 
 
+def test_locked_database_is_temporary(mailrail):
+    """Somebody else holds the lock of an account's database: later, not lost, and not for others."""
+    mailrail.deliver()
+    with contextlib.closing(sqlite3.connect(mailrail.directory / "data/accounts/1/index.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises((smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused)) as refused:
+            mailrail.deliver("ann@example.org")
+        assert 400 <= code_of(refused.value) < 500
+        mailrail.deliver("bob@example.org")
+        other.rollback()
+    mailrail.deliver("ann@example.org")
+    with mailrail.imap() as imap:
+        assert imap.select()[1] == [b"2"]
+    assert "database is locked" in mailrail.log()
+
+
 def test_full_disk_is_temporary(make_mailrail, tmp_path):
     """A small file system for the data: senders get 4xx, nothing is half there, and mail goes on
     when there is room again."""
@@ -191,6 +209,10 @@ def test_full_disk_is_temporary(make_mailrail, tmp_path):
         with pytest.raises((smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused)) as refused:
             system.deliver(body="y" * 100000)
         assert 400 <= code_of(refused.value) < 500
+        assert "No space left" in system.log() or "full" in system.log()
+        with system.imap() as imap:
+            assert imap.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"y" * 100000)[0] == "NO"
+            assert imap.noop()[0] == "OK"
         (data / "filler").unlink()
         system.deliver(body="y" * 100000)
         with system.imap() as imap:
