@@ -130,6 +130,16 @@ static void *sweep_until_closed(void *arg)
 
 /* ---- Opening and closing */
 
+/* What is derived is made anew at each start. */
+static bool fill_destinations(struct db *db, void *ctx, struct err *err)
+{
+    (void)ctx;
+    struct db_query clear = db_query(db, Q_CLEAR_DESTINATIONS);
+    TRY(db_run(&clear, err));
+    struct db_query fill = db_query(db, Q_FILL_DESTINATIONS);
+    return db_run(&fill, err);
+}
+
 static bool open_files(struct queue *queue, struct err *err)
 {
     struct str data = queue->store->settings->data;
@@ -139,6 +149,7 @@ static bool open_files(struct queue *queue, struct err *err)
     if (!queue->db)
         return false;
     queue->group = db_group_new(queue->db, GROUP_MAX);
+    TRY(db_group_run(queue->group, fill_destinations, NULL, 0, err));
     queue->reader = db_open(path.text, &queue_schema, DB_READ_ONLY, READER_CACHE_KIB, err);
     return queue->reader != NULL;
 }

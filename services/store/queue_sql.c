@@ -130,6 +130,10 @@ static const char *const statements[] = {
     [Q_SET_DESTINATION] = "INSERT INTO destination(domain, due_ms) VALUES(?,?)"
                           " ON CONFLICT(domain) DO UPDATE SET due_ms=excluded.due_ms",
     [Q_REMOVE_DESTINATION] = "DELETE FROM destination WHERE domain=?",
+    [Q_CLEAR_DESTINATIONS] = "DELETE FROM destination",
+    [Q_FILL_DESTINATIONS] =
+        "INSERT INTO destination(domain, due_ms)"
+        " SELECT domain, min(next_attempt_ms) FROM message WHERE " WAITING " GROUP BY domain",
 
     [Q_ERASES] = "SELECT base_id FROM erase LIMIT 1000",
     [Q_REMOVE_ERASE] = "DELETE FROM erase WHERE base_id=?",

@@ -41,6 +41,8 @@ enum queue_statement {
     Q_FIRST_WAITING,
     Q_SET_DESTINATION,
     Q_REMOVE_DESTINATION,
+    Q_CLEAR_DESTINATIONS,
+    Q_FILL_DESTINATIONS,
     /* Upkeep. */
     Q_ERASES,
     Q_REMOVE_ERASE,

@@ -4,6 +4,7 @@ takes it."""
 import email
 import email.policy
 import tempfile
+import time
 
 import pytest
 
@@ -220,3 +221,27 @@ def test_local_recipients_need_no_network(system):
         imap.select("INBOX")
         text = imap.fetch("1", "BODY.PEEK[]")[1][0][1]
     assert text.endswith(message)
+
+
+@pytest.mark.parametrize("recipient", ["someone@far.example", "bob@example.org"])
+def test_a_killed_deliverer_loses_nothing(outside, make_mailrail, recipient):
+    """And what is delivered here is delivered once: a second attempt has the key of the first."""
+    port, zone, postfix = outside
+    count, first = 30, 1000 if recipient.endswith("far.example") else 2000
+    system = make_mailrail(store={"queue_retry_ms": RETRY_MS}, dns_resolver=zone.options(),
+                           queue_deliverer={"port": port, "lease_ms": 2000})
+    with far.Submission(system.submission_port, "ann@example.org", PASSWORD) as client:
+        for number in range(first, first + count):
+            client.send("ann@example.org", [recipient], make_message(recipient, number),
+                        " BODY=8BITMIME")
+            if number % 6 == 5 and system.pid_of("queue-deliverer"):
+                system.kill("queue-deliverer")
+                time.sleep(0.05)
+    wait_until(lambda: not system.list("queue", "list"), 60, "an empty queue")
+    if recipient.endswith("far.example"):
+        for number in range(first, first + count):
+            wait_until(lambda: arrived(postfix, make_message(recipient, number)), 20, "the arrival")
+    else:
+        with system.imap("bob@example.org") as imap:
+            assert imap.select("INBOX")[1] == [str(count).encode()]
+    assert not [dsn for dsn in inbox(system) if dsn.get_content_type() == "multipart/report"]
