@@ -141,7 +141,7 @@ bool account_read_begin(struct account *account, struct db **ret, struct err *er
     struct db *db = NULL;
     pthread_mutex_lock(&account->readers_lock);
     if (account->readers.len > 0)
-        db = account->readers.items[--account->readers.len];
+        db = account->readers.items[--account->readers.len].db;
     pthread_mutex_unlock(&account->readers_lock);
     if (!db) {
         struct layout_path path = layout_account_db(account->store->settings->data, account->id);
@@ -163,7 +163,7 @@ void account_read_end(struct account *account, struct db *db)
     pthread_mutex_lock(&account->readers_lock);
     bool keep = account->readers.len < READERS_IDLE_MAX;
     if (keep)
-        array_push(&account->readers, db);
+        array_push(&account->readers, (struct reader){db});
     pthread_mutex_unlock(&account->readers_lock);
     if (!keep)
         db_close(db);
@@ -320,7 +320,7 @@ void account_stop(struct account *account)
         log_warn(&account->store->log, "account could not be marked as closed",
                  LOG_U64("account", account->id), LOG_ERR(&err));
     for (size_t i = 0; i < account->readers.len; i++)
-        db_close(account->readers.items[i]);
+        db_close(account->readers.items[i].db);
     array_release(&account->readers);
     db_group_free(account->group);
     db_close(account->db);

@@ -27,6 +27,10 @@
  * Reading needs no change: account_read_begin lends a connection with a snapshot.
  */
 
+struct reader {
+    struct db *db;
+};
+
 struct account {
     struct list_link link; /* in accounts, while nobody uses it */
     struct store *store;
@@ -42,7 +46,7 @@ struct account {
     struct junk_rules junk_rules;
 
     pthread_mutex_t readers_lock;
-    ARRAY_OF(struct db *) readers; /* idle ones */
+    ARRAY_OF(struct reader) readers; /* idle ones */
 
     /* Highest value handed out. A value that is lost in a failed change is no loss. */
     atomic_uint_fast64_t modseq;

@@ -100,14 +100,17 @@ static bool deliver_one(struct rpc_call *call, const Mailrail__DeliverRequest *r
                         const Mailrail__Recipient *recipient, const struct new_message *message,
                         struct delivery *d, struct err *err)
 {
-    struct origin origin = origin_of(request->origin, recipient);
+    struct origin *origin = arena_new(call->arena, struct origin);
+    if (!origin)
+        return err_set(err, ERR_LIMIT, "too many recipients");
+    *origin = origin_of(request->origin, recipient);
     *d = (struct delivery){
         .key = bytes_of(request->key),
         .spool_name = str_from_cstr(request->spool_name),
         .mailbox = str_from_cstr(recipient->mailbox),
         .message = *message,
     };
-    d->message.origin = &origin;
+    d->message.origin = origin;
     d->message.prefix = bytes_of(recipient->prefix);
     if (d->message.prefix.len > MESSAGE_PREFIX_MAX)
         return err_set(err, ERR_LIMIT, "a prefix of %zu bytes", d->message.prefix.len);

@@ -77,7 +77,7 @@ bool flags_parse(const struct str *words, size_t count, struct arena *arena, uin
 bool keywords_check(const struct str *words, size_t count, struct arena *arena,
                     struct keywords *ret, struct err *err)
 {
-    uint32_t flags;
+    uint32_t flags = 0;
     struct keywords keywords;
     TRY(flags_parse(words, count, arena, &flags, &keywords, err));
     if (flags != 0)

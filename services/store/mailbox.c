@@ -180,7 +180,7 @@ bool mailbox_take_uidvalidity(struct db *db, uint32_t *ret, struct err *err)
 static bool make_one(struct change *c, struct str name, uint64_t parent_id, bool subscribe,
                      struct created *created, struct mailbox *ret, struct err *err)
 {
-    uint32_t uidvalidity;
+    uint32_t uidvalidity = 0;
     TRY(mailbox_take_uidvalidity(c->db, &uidvalidity, err));
     TRY(add_row(c->db, name, parent_id, uidvalidity, STR_NULL, change_modseq(c), err));
     if (subscribe && !subscribe_to(c->db, name, err))

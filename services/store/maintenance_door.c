@@ -54,8 +54,8 @@ static bool verify(struct rpc_call *call, const Mailrail__VerifyRequest *request
                    Mailrail__VerifyReply *reply, struct err *err)
 {
     uint64_t id = 0;
-    struct str name;
-    bool found;
+    struct str name = STR_NULL;
+    bool found = false;
     TRY(find_account(call->user, request, call->arena, &id, &name, &found, err));
     TRY(verify_step(call->user, found ? id : 0, call->arena, reply, err));
     if (!found) {

@@ -48,7 +48,7 @@ static bool become_child(struct db_query *q, uint64_t id, struct arena *arena,
 static bool find_parent(struct db_query *q, uint64_t id, struct arena *arena,
                         struct thread_place *place, bool *ret_found, struct err *err)
 {
-    struct err failure;
+    struct err failure = {.kind = ERR_NONE};
     bool ok = true;
     *ret_found = db_step(q);
     if (*ret_found)
