@@ -81,4 +81,5 @@ SyncState *
     mbsync()
     with filled.imap(USER) as imap:
         assert imap.select()[1] == [b"26"]
-        assert b"Subject: from here\r\n\r\nhello\r\n" in imap.fetch("26", "(BODY[])")[1][0][1]
+        letter = imap.fetch("26", "(BODY[])")[1][0][1]
+        assert letter.startswith(b"Subject: from here\r\n") and letter.endswith(b"\r\n\r\nhello\r\n")

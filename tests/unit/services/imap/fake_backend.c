@@ -6,6 +6,7 @@
 #include "common/sys/file.h"
 #include "services/imap/flags.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ACCOUNT 7
@@ -424,9 +425,11 @@ static struct fake_message *add_message(struct backend *b, struct fake_mailbox *
     message.modseq = message.createseq = m->modseq = b->modseq;
     buf_init(&message.structure, 1 << 24);
     buf_append(&message.structure, structure);
-    if (!directory_make(layout_message_directory(data, ACCOUNT, message.id).text, 0700, &err) ||
-        !file_replace(layout_message(data, ACCOUNT, message.id).text, text, 0600, &err))
+    if (!directory_make(layout_message_directory(data, ACCOUNT, message.id).text, 0700, &err))
         BUG("%s", err.detail);
+    FILE *file = fopen(layout_message(data, ACCOUNT, message.id).text, "w");
+    if (!file || fwrite(text.ptr, 1, text.len, file) != text.len || fclose(file) != 0)
+        BUG("message file");
     array_push(&m->messages, message);
     return &array_last(&m->messages);
 }
