@@ -22,6 +22,7 @@ struct account {
     struct registry *registry;
     uint64_t id;
     unsigned sessions;
+    uint64_t events;  /* how many have come */
     struct map views; /* mailbox id -> struct open_view */
 };
 
@@ -51,6 +52,8 @@ void registry_changed(void *user, const struct backend_event *event)
     struct registry *r = user;
     pthread_mutex_lock(&r->lock);
     struct account *a = map_get_u64(&r->accounts, event->account_id);
+    if (a)
+        a->events++;
     for (size_t i = 0; a && i < event->mailbox_count; i++) {
         struct open_view *open = map_get_u64(&a->views, event->mailbox_ids[i]);
         if (open)
@@ -66,6 +69,7 @@ void registry_reconnected(void *user)
     struct map_entry *account, *open;
     for (size_t at = 0; (account = map_next(&r->accounts, &at));) {
         struct account *a = account->value;
+        a->events++;
         for (size_t view_at = 0; (open = map_next(&a->views, &view_at));)
             view_nudge(((struct open_view *)open->value)->view, UINT64_MAX);
     }
@@ -166,11 +170,20 @@ static uint64_t guess_mailbox(struct account *a, struct str name, struct arena *
     return id;
 }
 
-/* Finds the view and brings it up to date; `arena` is for what store answers. */
+static uint64_t count_events(struct account *a)
+{
+    pthread_mutex_lock(&a->registry->lock);
+    uint64_t events = a->events;
+    pthread_mutex_unlock(&a->registry->lock);
+    return events;
+}
+
+/* Finds the view and brings it up to date. An event that came while it was not yet among the views
+ * may have been about it. */
 static bool open_view(struct account *a, const struct backend_call *call, struct str name,
                       struct view **ret_view, struct err *err)
 {
-    uint64_t guess = guess_mailbox(a, name, call->arena);
+    uint64_t events = count_events(a), guess = guess_mailbox(a, name, call->arena);
     struct view *view = guess ? join_view(a, guess, false) : NULL;
     struct pull pull = {.name = name, .since_modseq = view ? view_modseq(view) : 0};
     struct changes changes;
@@ -185,6 +198,8 @@ static bool open_view(struct account *a, const struct backend_call *call, struct
         view = join_view(a, changes.mailbox.id, true);
     if (same || pull.since_modseq == 0)
         view_apply(view, pull.since_modseq, &changes);
+    if (count_events(a) != events)
+        view_nudge(view, UINT64_MAX);
     *ret_view = view;
     return true;
 }
