@@ -2,6 +2,10 @@
  * in which state the client begins, how its bytes arrive, and when output is full. */
 #include "tests/unit/services/imap/world.h"
 
+#include "common/base/bug.h"
+
+#include <stdlib.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct str message = STR_INIT(
@@ -19,13 +23,31 @@ enum {
     ENABLED = 16,
 };
 
+/* One directory for all inputs: files of an earlier one are overwritten. */
+static char directory[] = "/tmp/mailrail-imap-XXXXXX";
+
+static void remove_directory(void)
+{
+    world_remove_data(directory);
+}
+
+static void make_directory(void)
+{
+    static bool made;
+    if (made)
+        return;
+    made = true;
+    BUG_ON(!mkdtemp(directory) || atexit(remove_directory) != 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
     struct world w;
     unsigned how = data[0];
-    world_init(&w, how & ALWAYS_FULL ? 1 : 1 << 18);
+    make_directory();
+    world_init_in(&w, how & ALWAYS_FULL ? 1 : 1 << 18, directory);
     for (int i = 0; i < 3; i++)
         fake_backend_deliver(w.server.backend, STR("Inbox"), STR("X: y\r\n"), message);
     struct session *s = world_session(&w, 0);

@@ -11,10 +11,17 @@
 
 void world_init(struct world *w, size_t full_at)
 {
+    char data[] = "/tmp/mailrail-imap-XXXXXX";
+    BUG_ON(!mkdtemp(data));
+    world_init_in(w, full_at, data);
+    w->keep_data = false;
+}
+
+void world_init_in(struct world *w, size_t full_at, const char *data)
+{
     struct err err;
-    *w = (struct world){.full_at = full_at};
-    strcpy(w->data, "/tmp/mailrail-imap-XXXXXX");
-    BUG_ON(!mkdtemp(w->data));
+    *w = (struct world){.full_at = full_at, .keep_data = true};
+    BUG_ON(!str_copy_cstr(str_from_cstr(data), w->data, sizeof(w->data)));
     w->settings = (struct settings){.hostname = STR("localhost"), .data = str_from_cstr(w->data)};
     if (!directory_make(layout_spool_directory(w->settings.data).text, 0700, &err))
         BUG("%s", err.detail);
@@ -46,11 +53,17 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return remove(path);
 }
 
+void world_remove_data(const char *data)
+{
+    nftw(data, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 void world_release(struct world *w)
 {
     for (size_t i = 0; i < WORLD_SESSIONS; i++)
         fake_session_free(w->sessions[i]);
     registry_free(w->server.registry);
     backend_free(w->server.backend);
-    nftw(w->data, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (!w->keep_data)
+        world_remove_data(w->data);
 }
