@@ -48,7 +48,7 @@ static const struct {
 static bool is_shown(struct imap *imap, enum when when)
 {
     bool before_login = imap->state == STATE_NOT_AUTHENTICATED;
-    bool passwords = session_is_tls(imap->session) || imap->server->config->plain_login;
+    bool passwords = session_is_tls(imap->session) || imap->server->config->cleartext_auth;
     switch (when) {
     case ALWAYS:
         return true;

@@ -206,7 +206,7 @@ static enum session_next challenge_input(struct imap *imap, struct str unit)
 
 static bool passwords_allowed(struct imap *imap)
 {
-    return session_is_tls(imap->session) || imap->server->config->plain_login;
+    return session_is_tls(imap->session) || imap->server->config->cleartext_auth;
 }
 
 /* More than 3 failures: further attempts wait before they are answered. */

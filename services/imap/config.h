@@ -9,9 +9,9 @@ struct imap_config {
     uint64_t port;
     uint64_t tls_port;
     struct str_list proxy_networks;
-    bool plain_login;
-    bool rate_limits;
-    uint64_t workers;
+    bool cleartext_auth;
+    bool limit_connections;
+    uint64_t workers_max;
     uint64_t sessions_max;
     uint64_t login_timeout_s;
     uint64_t idle_timeout_s;

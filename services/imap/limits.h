@@ -5,7 +5,7 @@
 
 /*
  * Limits per network address (spec 2.1): new connections, open ones, failed logins. They belong to
- * this process; `rate_limits = false` switches them off.
+ * this process; `limit_connections = false` switches them off.
  */
 
 struct limits *limits_new(void);

@@ -68,14 +68,14 @@ static bool start(struct service *service, struct err *err)
     service->state = p;
     p->imap.settings = service->settings;
     p->imap.config = config;
-    p->imap.limits = config->rate_limits ? limits_new() : NULL;
+    p->imap.limits = config->limit_connections ? limits_new() : NULL;
     p->imap.commands =
         metrics_histogram(service->metrics, "mailrail_imap_command_seconds",
                           "IMAP commands by verb and result", "command", "result", NULL);
     spool_clean(service->settings->data, "imap");
     const struct session_server_config server = {.log = &service->log,
                                                  .metrics = service->metrics,
-                                                 .workers_max = (unsigned)config->workers,
+                                                 .workers_max = (unsigned)config->workers_max,
                                                  .sessions_max = (unsigned)config->sessions_max,
                                                  .write_timeout_ms = WRITE_TIMEOUT_MS,
                                                  .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS};

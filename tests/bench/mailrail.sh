@@ -20,7 +20,7 @@ tls_certificate = "$D/cert.pem";
 tls_key = "$D/key.pem";
 smtp_in = { listen = [ "127.0.0.1" ]; port = $SMTP; limit_connections = false; check_sender_domain = $check_dns; check_hello = false; };
 submission = { listen = [ "127.0.0.1" ]; port = $SUB; tls_port = $SUBS; cleartext_auth = true; limit_connections = false; };
-imap = { listen = [ "127.0.0.1" ]; port = $IMAP; tls_port = $IMAPS; plain_login = true; rate_limits = false; };
+imap = { listen = [ "127.0.0.1" ]; port = $IMAP; tls_port = $IMAPS; cleartext_auth = true; limit_connections = false; };
 queue_deliverer = { route = [ "*.sink.test=127.0.0.1:$SINK", "sink.test=127.0.0.1:$SINK" ]; };
 dns_resolver = { forward = [ "127.0.0.1@53" ]; };
 CONF

@@ -325,7 +325,7 @@ def make_system(mailrail):
     return System(mailrail.process.pid, mailrail.smtp_port, mailrail.imap_port, users)
 
 
-OPTIONS = {"imap": {"plain_login": True}, "log_level": "info"}
+OPTIONS = {"imap": {"cleartext_auth": True}, "log_level": "info"}
 
 
 def main():

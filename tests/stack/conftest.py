@@ -155,7 +155,7 @@ class Mailrail:
             "submission": {"listen": listen, "port": self.submission_port,
                            "tls_port": self.submissions_port, "limit_connections": False},
             "imap": {"listen": listen, "port": self.imap_port, "tls_port": self.imaps_port,
-                     "rate_limits": False},
+                     "limit_connections": False},
             # Nobody answers there: no test asks the world.
             "dns_resolver": {"forward": ["127.0.0.1@1"]},
         }

@@ -50,7 +50,7 @@ class Client(Raw):
 @pytest.fixture
 def plain(make_mailrail):
     """A system that allows passwords without TLS, so that bytes can be seen."""
-    return make_mailrail(imap={"plain_login": True})
+    return make_mailrail(imap={"cleartext_auth": True})
 
 
 def test_capabilities_before_and_after_starttls(mailrail):
@@ -133,7 +133,7 @@ def test_third_failure_is_slow(plain):
 
 
 def test_passwords_are_not_in_the_log(make_mailrail):
-    mailrail = make_mailrail(log_level="trace", imap={"plain_login": True})
+    mailrail = make_mailrail(log_level="trace", imap={"cleartext_auth": True})
     with Client(mailrail.imap_port, login=False) as c:
         secret = "p4ssw0rd-that-is-wrong"
         c(f"LOGIN {USER} {secret}")
@@ -250,7 +250,7 @@ def test_silence_ends_a_connection(make_mailrail):
 
 
 def test_connections_of_an_address_are_limited(make_mailrail):
-    mailrail = make_mailrail(imap={"rate_limits": True})
+    mailrail = make_mailrail(imap={"limit_connections": True})
     sessions = [Raw(mailrail.imap_port) for _ in range(30)]
     try:
         assert all(s.line().startswith(b"* OK") for s in sessions)

@@ -200,7 +200,7 @@ Test(dialogue, passwords_need_tls_and_are_masked_in_traces)
 {
     struct world w;
     world_init(&w, 1 << 18);
-    w.config.plain_login = false;
+    w.config.cleartext_auth = false;
     struct session *s = world_session(&w, 0);
     cr_assert(str_find(fake_session_sent(s), STR(" LOGINDISABLED ")) > 0);
     fake_session_feed(s, STR("a LOGIN me@localhost secret\r\n"), 0);
