@@ -28,6 +28,8 @@ _imaps._tcp 300 IN SRV 1 2 993 mail
 """,
     "expired.example.": "@ 300 IN MX 10 mail\nmail 300 IN A 192.0.2.2\n",
     "tampered.example.": "@ 300 IN MX 10 mail\nmail 300 IN A 192.0.2.3\n",
+    "stripped.example.": "@ 300 IN MX 10 mail\nmail 300 IN A 192.0.2.5\n",
+    "broken.example.": "",
     "unsigned.example.": "www 300 IN A 192.0.2.9\n",
 }
 
@@ -44,6 +46,11 @@ class Zones:
             delegations += f"{name} 300 IN NS ns.example.\n"
             text = f"$ORIGIN {name}\n{SOA}{text}"
             if name == "unsigned.example.":
+                self.write(name, text)
+            elif name == "broken.example.":  # nsd cannot load it
+                self.write(name, "rubbish")
+            elif name == "stripped.example.":  # somebody took the signatures away
+                delegations += self.sign(name, text)
                 self.write(name, text)
             elif name == "expired.example.":
                 delegations += self.sign(name, text, "-i", "20200101000000", "-e", "20200201000000")
@@ -215,11 +222,18 @@ def test_what_is_not_there_is_told_with_its_security(resolver, record_type, name
     ("A", "mail.expired.example", "signature expired"),
     ("IP", "mail.tampered.example", "signature"),
     ("A", "mail.tampered.example", "signature"),
+    ("MX", "stripped.example", "validation failure"),
 ])
 def test_forged_answers_are_failures_without_data(resolver, record_type, name, why):
     done = resolver.lookup(record_type, name)
     assert done.stdout == "" and done.returncode == 1
     assert done.stderr.startswith("bogus") and why in done.stderr
+
+
+def test_a_server_that_fails_is_a_temporary_failure(resolver):
+    done = resolver.lookup("A", "www.broken.example")
+    assert done.stdout == "" and done.returncode == 1
+    assert done.stderr.startswith("temporary failure: SERVFAIL")
 
 
 def test_a_server_that_does_not_answer_is_a_temporary_failure(resolver):
