@@ -8,17 +8,12 @@
 #include "common/service/arguments.h"
 #include "common/service/layout.h"
 #include "common/service/signals.h"
-#include "common/sys/file.h"
+#include "common/service/surroundings.h"
 
-#include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONFIG_ARENA_MAX (16u << 20)
@@ -182,68 +177,6 @@ static int ask_health(const struct process *p)
     return status == 200 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* ---- The process's surroundings */
-
-static void limit_memory(void)
-{
-    /* A service has many threads that allocate little: few arenas, and freed memory goes back. */
-    mallopt(M_ARENA_MAX, 2);
-    mallopt(M_TRIM_THRESHOLD, 64 * 1024);
-    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-}
-
-static void raise_open_files(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-static bool check_data(const struct process *p, struct err *err)
-{
-    if (p->definition->without_data)
-        return true;
-    struct layout_path data;
-    struct stat st;
-    if (!str_copy_cstr(p->settings.data, data.text, sizeof(data.text)))
-        return err_set(err, ERR_SYNTAX, "data: not a path");
-    if (stat(data.text, &st) < 0)
-        return err_set_errno(err, errno, "data: %s", data.text);
-    if (!S_ISDIR(st.st_mode))
-        return err_set(err, ERR_SYNTAX, "data: %s: is not a directory", data.text);
-    if (access(data.text, R_OK | X_OK) < 0)
-        return err_set_errno(err, errno, "data: %s", data.text);
-    return true;
-}
-
-static bool make_run_directory(const struct process *p, struct err *err)
-{
-    struct layout_path run;
-    if (!str_copy_cstr(p->settings.run, run.text, sizeof(run.text)))
-        return err_set(err, ERR_SYNTAX, "run: not a path");
-    if (!directory_make(run.text, 0700, err))
-        return err_wrap(err, "run");
-    if (access(run.text, W_OK | X_OK) < 0)
-        return err_set_errno(err, errno, "run: %s", run.text);
-    return true;
-}
-
-static struct log *make_log(const struct settings *settings)
-{
-    enum log_level level = LOG_INFO;
-    (void)!log_level_parse(settings->log_level, &level); /* settings_check did */
-    struct log *log = log_new(STDERR_FILENO, level);
-    for (size_t i = 0; i < settings->log_levels.len; i++) {
-        struct str package, name;
-        str_cut(settings->log_levels.items[i], '=', &package, &name);
-        if (log_level_parse(name, &level))
-            log_set_package_level(log, package, level);
-    }
-    return log;
-}
-
 /* ---- Serving */
 
 static void terminate(void *user)
@@ -293,8 +226,8 @@ static bool run(struct process *p, struct err *err)
 /* Everything that may fail before the service serves. */
 static bool start(struct process *p, struct err *err)
 {
-    TRY(make_run_directory(p, err));
-    TRY(check_data(p, err));
+    TRY(surroundings_make_run(&p->settings, err));
+    TRY(p->definition->without_data || surroundings_check_data(&p->settings, err));
     TRY(start_health(p, err));
     TRY(!p->definition->start || p->definition->start(&p->service, err));
     atomic_store(&p->started, true);
@@ -313,11 +246,9 @@ NORETURN static void fail_start(struct process *p, const struct err *err)
 static int serve(struct process *p)
 {
     struct err err;
-    umask(077);
-    limit_memory();
-    raise_open_files();
+    surroundings_prepare();
     signals_block();
-    p->log = make_log(&p->settings);
+    p->log = surroundings_make_log(&p->settings);
     p->service.log = log_root(p->log, p->definition->name);
     p->service.metrics = metrics_new();
     pthread_mutex_init(&p->lock, NULL);
@@ -327,6 +258,7 @@ static int serve(struct process *p)
         fail_start(p, &err);
     bool ok = run(p, &err);
     signals_stop(&p->signals);
+    health_server_free(p->health); /* it asks what is stopped next */
     if (p->definition->stop)
         p->definition->stop(&p->service);
     if (ok)
@@ -334,7 +266,6 @@ static int serve(struct process *p)
     else
         log_error(&p->service.log, "cannot go on", LOG_ERR(&err));
 
-    health_server_free(p->health);
     metrics_free(p->service.metrics);
     log_free(p->log);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
