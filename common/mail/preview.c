@@ -8,8 +8,7 @@
 #define PREVIEW_BYTES 250      /* enough: no line is begun after so many */
 #define PREVIEW_LINES_MAX 1000 /* looked at */
 #define SIGNATURE_LINES_MAX 4
-#define FIRST_LOOK (16u << 10) /* raw bytes of the part that usually suffice */
-#define SECOND_LOOK (1u << 20)
+#define LOOK_MAX (1u << 20)
 
 /* Text to preview. */
 
@@ -165,8 +164,8 @@ static struct str decode_part(const struct part *part, struct str body, struct a
 {
     struct content_decoder d;
     struct buf bytes, utf8;
-    buf_init(&bytes, 2 * SECOND_LOOK + 64);
-    buf_init(&utf8, 8 * SECOND_LOOK);
+    buf_init(&bytes, 2 * LOOK_MAX + 64);
+    buf_init(&utf8, 8 * LOOK_MAX);
     content_decoder_init(&d, part->encoding, false);
     content_decode(&d, body, &bytes);
     content_decode_end(&d, &bytes);
@@ -216,14 +215,20 @@ static const struct part *find_shown(const struct part *root)
     return NULL;
 }
 
+/* Raw bytes of the part to look at: the first usually suffice, newsletters begin with styles. */
+static const size_t looks[] = {4u << 10, 64u << 10, LOOK_MAX};
+
 struct str preview_of(const struct part *root, struct str message, struct arena *arena)
 {
     const struct part *part = find_shown(root);
     if (!part)
         return STR("");
     struct str body = str_slice(message, (size_t)part->body_offset, (size_t)part_body_size(part));
-    struct str preview = preview_of_part(part, str_slice(body, 0, FIRST_LOOK), arena);
-    if (preview.len < PREVIEW_BYTES / 2 && body.len > FIRST_LOOK)
-        preview = preview_of_part(part, str_slice(body, 0, SECOND_LOOK), arena);
+    struct str preview = STR("");
+    for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+        preview = preview_of_part(part, str_slice(body, 0, looks[i]), arena);
+        if (preview.len >= PREVIEW_BYTES / 2 || body.len <= looks[i])
+            break;
+    }
     return preview;
 }
