@@ -80,6 +80,8 @@ static bool continue_escape(struct quoted_printable_decoder *d, char c, struct s
     return expected && hold(d, c);
 }
 
+/* Blanks wait until it is known whether a line ends behind them (RFC 2045 6.7 (3): those were added
+ * on the way); so does a CR, until it is known whether it belongs to a line end. */
 static void take_byte(struct quoted_printable_decoder *d, char c, struct sink *sink)
 {
     if (d->pending_len > 0 && d->pending[0] == '=') {
@@ -88,50 +90,57 @@ static void take_byte(struct quoted_printable_decoder *d, char c, struct sink *s
         d->damaged = true;
         flush_pending(d, sink);
     }
-    if (is_blank(c) && hold(d, c))
+    bool after_cr = d->pending_len > 0 && d->pending[d->pending_len - 1] == '\r';
+    if (c == '\n') {
+        d->pending_len = 0;
+        put(sink, "\r\n" + !after_cr, 1 + (size_t)after_cr);
         return;
-    if (c == '\n' || c == '\r')
-        d->pending_len = 0; /* RFC 2045 6.7 (3): blanks at a line end were added on the way */
+    }
+    bool waits = is_blank(c) || c == '\r';
+    if (waits && !after_cr && hold(d, c))
+        return;
     flush_pending(d, sink);
-    if (c == '=' || is_blank(c))
+    if (waits || c == '=')
         hold(d, c);
     else
         put(sink, &c, 1);
 }
 
-static bool is_ordinary(char c)
+/* End of the bytes from `at` that mean themselves: up to an escape, or to what may be dropped at
+ * the end of the line, which is at `line_end`. */
+static size_t plain_end(struct str chunk, size_t at, size_t line_end)
 {
-    static const bool special[256] = {
-        ['='] = true, [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true};
-    return !special[(unsigned char)c];
+    const char *escape = memchr(chunk.ptr + at, '=', line_end - at);
+    if (escape)
+        return (size_t)(escape - chunk.ptr);
+    while (line_end > at && (is_blank(chunk.ptr[line_end - 1]) || chunk.ptr[line_end - 1] == '\r'))
+        line_end--;
+    return line_end;
 }
 
-/* Length of the start that means itself; blanks count when the line goes on behind them. */
-static size_t ordinary_prefix(struct str s)
+static size_t find_line_end(struct str chunk, size_t at)
 {
-    size_t i = 0;
-    for (;;) {
-        while (i < s.len && is_ordinary(s.ptr[i]))
-            i++;
-        if (s.len - i < 2 || !is_blank(s.ptr[i]) || !is_ordinary(s.ptr[i + 1]))
-            return i;
-        i += 2;
-    }
+    const char *lf = memchr(chunk.ptr + at, '\n', chunk.len - at);
+    return lf ? (size_t)(lf - chunk.ptr) : chunk.len;
 }
 
 bool quoted_printable_decoder_feed(struct quoted_printable_decoder *d, struct str chunk,
                                    struct buf *out)
 {
-    struct sink sink = {.to = buf_reserve(out, chunk.len + d->pending_len)};
+    struct sink sink = {.to = buf_reserve(out, chunk.len + d->pending_len + 1)};
     if (!sink.to)
         return false;
-    while (chunk.len > 0) {
-        size_t plain = d->pending_len == 0 ? ordinary_prefix(chunk) : 0;
-        put(&sink, chunk.ptr, plain);
-        chunk = str_skip(chunk, plain);
-        if (chunk.len > 0)
-            take_byte(d, chunk.ptr[0], &sink);
-        chunk = str_skip(chunk, 1);
+    size_t at = 0, line_end = chunk.len > 0 ? find_line_end(chunk, 0) : 0;
+    while (at < chunk.len) {
+        if (at > line_end)
+            line_end = find_line_end(chunk, at);
+        if (d->pending_len == 0) {
+            size_t end = plain_end(chunk, at, line_end);
+            put(&sink, chunk.ptr + at, end - at);
+            at = end;
+        }
+        if (at < chunk.len)
+            take_byte(d, chunk.ptr[at++], &sink);
     }
     buf_commit(out, sink.len);
     return true;
@@ -140,8 +149,11 @@ bool quoted_printable_decoder_feed(struct quoted_printable_decoder *d, struct st
 /* At the very end, blanks are dropped as at any line end, and "=" is a soft break. */
 bool quoted_printable_decoder_end(struct quoted_printable_decoder *d, struct buf *out)
 {
-    bool broken = d->pending_len > 0 && hex_value(d->pending[d->pending_len - 1]) >= 0;
-    bool ok = !broken || buf_append(out, str_make(d->pending, d->pending_len));
+    char last = d->pending_len > 0 ? d->pending[d->pending_len - 1] : '\0';
+    bool broken = hex_value(last) >= 0;
+    bool lone_cr = last == '\r' && d->pending[0] != '=';
+    bool keep = broken || lone_cr;
+    bool ok = !keep || buf_append(out, str_make(d->pending, d->pending_len));
     d->damaged |= broken;
     d->pending_len = 0;
     return ok;

@@ -12,7 +12,7 @@
  */
 
 struct quoted_printable_decoder {
-    char pending[128]; /* an unfinished escape, or blanks that may be at a line end */
+    char pending[128]; /* an unfinished escape, or what may be a line end with blanks */
     unsigned pending_len;
     bool damaged;
 };

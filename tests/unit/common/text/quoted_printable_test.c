@@ -17,6 +17,8 @@ Test(quoted_printable, decoding_is_the_same_wherever_it_is_split)
         {"soft=\nbreak", "softbreak", false},
         {"end=", "end", false},
         {"blanks \t \r\nat end  ", "blanks\r\nat end", false},
+        {"blanks \rbefore a bare CR\r", "blanks \rbefore a bare CR\r", false},
+        {"\r\r\n \r \r\n", "\r\r\n \r\r\n", false},
         {"inner  blanks stay", "inner  blanks stay", false},
         {"raw \xe9", "raw \xe9", false},
         {"bare\nlf", "bare\nlf", false},
