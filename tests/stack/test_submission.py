@@ -252,7 +252,7 @@ def test_store_is_killed_and_comes_back(mailrail):
         mailrail.kill("store")
 
         def is_accepted():
-            raw.send(f"MAIL FROM:<{ANN}>\r\nRCPT TO:<you@far.example>\r\nDATA\r\n")
+            raw.send(f"MAIL FROM:<{ANN}> HOLDFOR=600\r\nRCPT TO:<you@far.example>\r\nDATA\r\n")
             if [raw.reply()[:3] for _ in range(3)] != [b"250", b"250", b"354"]:
                 assert say(raw, "RSET").startswith("250 ")
                 return False
