@@ -22,8 +22,8 @@
  *   session_server.c  life of the server: deadlines, draining
  */
 
-/* Output: above HIGH no further unit is run and `more` is not called before it is below LOW. The
- * room above HIGH is for the answer of one callback: an IMAP literal of a whole message. */
+/* Output: above HIGH no further unit is run, and `more` is called when it is below LOW. The room
+ * above HIGH is for the answer of one callback. */
 #define SESSION_OUT_LOW ((size_t)64 * 1024)
 #define SESSION_OUT_HIGH ((size_t)256 * 1024)
 #define SESSION_OUT_MAX (SESSION_OUT_HIGH + (size_t)64 * 1024 * 1024)

@@ -293,12 +293,13 @@ static enum step step(struct session *s)
 
 static void take_signals(struct session *s, unsigned signals)
 {
-    if (signals & (SIGNAL_READABLE | SIGNAL_HANGUP)) {
+    if (signals & (SIGNAL_READABLE | SIGNAL_HANGUP))
         s->can_receive = true;
-        s->tls_drained = false;
-    }
     if (signals & (SIGNAL_WRITABLE | SIGNAL_HANGUP))
         s->can_send = true;
+    /* TLS may have to write before it can read on. */
+    if (signals & (SIGNAL_READABLE | SIGNAL_WRITABLE | SIGNAL_HANGUP))
+        s->tls_drained = false;
     if (signals & SIGNAL_HANGUP)
         s->hangup = true;
     if (signals & SIGNAL_WAKE)
