@@ -118,27 +118,35 @@ static bool somebody_answers(const struct sockaddr_un *address)
     return connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
 }
 
-static bool listen_unix(const struct sockaddr_un *address, int *ret_fd, struct err *err)
+/* Binds; a socket that a dead process left behind is replaced. */
+static bool bind_unix(int fd, const struct sockaddr_un *address, struct err *err)
 {
     const struct sockaddr *generic = (const struct sockaddr *)address;
-    CLEANUP(fd_cleanup) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return err_set_errno(err, errno, "%s", address->sun_path);
     int bound = bind(fd, generic, sizeof(*address));
     if (bound < 0 && errno == EADDRINUSE) {
         if (somebody_answers(address))
             return err_set(err, ERR_CONFLICT,
-                           "%s: another process is serving it: does this "
-                           "service run already?",
+                           "%s: another process is serving it: does this service run already?",
                            address->sun_path);
         unlink(address->sun_path);
         bound = bind(fd, generic, sizeof(*address));
     }
     if (bound < 0 || listen(fd, CONNECTIONS_MAX) < 0)
         return err_set_errno(err, errno, "%s", address->sun_path);
-    *ret_fd = fd;
-    fd = -1;
     return true;
+}
+
+/* -1 on failure. */
+static int listen_unix(const struct sockaddr_un *address, struct err *err)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        err_set_errno(err, errno, "%s", address->sun_path);
+    } else if (!bind_unix(fd, address, err)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
 }
 
 struct health_server *health_server_new(const char *socket_path, const struct health_ops *ops,
@@ -149,8 +157,8 @@ struct health_server *health_server_new(const char *socket_path, const struct he
         err_set(err, ERR_LIMIT, "%s: too long for a socket", socket_path);
         return NULL;
     }
-    int listener;
-    if (!listen_unix(&address, &listener, err))
+    int listener = listen_unix(&address, err);
+    if (listener < 0)
         return NULL;
     struct health_server *server = xcalloc(1, sizeof(*server));
     server->ops = *ops;

@@ -36,7 +36,7 @@ static int is_service(const struct dirent *entry)
 
 bool siblings_list(struct arena *arena, struct str_list *ret, struct err *err)
 {
-    struct str directory;
+    struct str directory = STR_NULL;
     struct dirent **entries;
     TRY(siblings_directory(arena, &directory, err));
     int count = scandir(arena_cstr(arena, directory), &entries, is_service, alphasort);
@@ -85,7 +85,7 @@ static bool spawn_to_pipe(char **argv, int *ret_fd, pid_t *ret_pid, struct err *
 bool siblings_ask(struct arena *arena, struct str service, const char *argument,
                   const char *config_path, struct buf *out, int *ret_status, struct err *err)
 {
-    struct str directory;
+    struct str directory = STR_NULL;
     TRY(siblings_directory(arena, &directory, err));
     struct str program =
         arena_printf(arena, "%.*s/" PREFIX "%.*s", STR_ARG(directory), STR_ARG(service));
@@ -95,8 +95,8 @@ bool siblings_ask(struct arena *arena, struct str service, const char *argument,
         argv[2] = arena_cstr(arena, STR("--config"));
         argv[3] = arena_cstr(arena, str_from_cstr(config_path));
     }
-    int fd, status;
-    pid_t pid;
+    int fd = -1, status = 0;
+    pid_t pid = -1;
     TRY(spawn_to_pipe(argv, &fd, &pid, err));
     read_to_end(fd, out);
     close(fd);
