@@ -30,6 +30,7 @@ int main(int argc, char **argv)
         .options = dns_resolver_options,
         .option_count = dns_resolver_option_count,
         .config_size = sizeof(struct dns_resolver_config),
+        .without_data = true,
         .start = start,
         .stop = stop,
     };

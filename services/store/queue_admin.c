@@ -126,8 +126,10 @@ bool queue_list(struct queue *queue, const struct queue_filter *filter, size_t l
     pthread_mutex_unlock(&queue->reader_lock);
     *ret_count = entries.len;
     *ret_entries = arena_new_array(arena, entries.len + 1, struct queue_entry);
-    if (ok && !*ret_entries)
-        ok = err_set(err, ERR_LIMIT, "too many messages at once");
+    if (ok && !*ret_entries) {
+        err_set(err, ERR_LIMIT, "too many messages at once");
+        ok = false;
+    }
     for (size_t i = 0; ok && i < entries.len; i++)
         (*ret_entries)[i] = entries.items[i];
     array_release(&entries);
