@@ -19,7 +19,8 @@ struct directory {
     struct db *db;
     pthread_rwlock_t snapshot_lock;
     struct snapshot *snapshot;
-    atomic_uint_fast64_t version; /* of the database */
+    atomic_uint_fast64_t version;       /* of the database */
+    atomic_uint_fast64_t all_erased_at; /* version at which no removed account was left to erase */
 };
 
 bool directory_open(struct store *store, struct err *err)
@@ -435,11 +436,16 @@ void directory_erase_removed(struct store *store)
     uint64_t ids[ERASE_AT_ONCE];
     size_t count = 0;
     struct err err;
+    uint64_t version = atomic_load(&d->version);
+    if (version == atomic_load(&d->all_erased_at)) /* spares an idle store a question a second */
+        return;
     pthread_mutex_lock(&d->db_lock);
     bool ok = directory_sql_removed(d->db, ids, ARRAY_LEN(ids), &count, &err);
     pthread_mutex_unlock(&d->db_lock);
     if (!ok)
         log_error(&store->log, "cannot list removed accounts", LOG_ERR(&err));
+    else if (count == 0)
+        atomic_store(&d->all_erased_at, version);
     for (size_t i = 0; ok && i < count; i++)
         erase(store, ids[i]);
 }
