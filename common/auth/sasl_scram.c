@@ -13,11 +13,6 @@
  */
 enum { STATE_STARTED = 1, STATE_JUDGED };
 
-struct started {
-    struct str client_first;
-    struct str server_first;
-};
-
 static bool seal(struct buf *b, struct arena *arena, struct str *ret, struct err *err)
 {
     *ret = b->overflow ? STR_NULL : arena_copy(arena, buf_str(b));
@@ -148,56 +143,69 @@ static struct str nonce_of(struct str server_first)
     return str_skip(field, 2);
 }
 
-static bool judge_proof(const struct sasl_step *step, const struct started *started,
-                        const struct scram_client_first *first,
-                        const struct scram_client_final *final, struct scram_secret *secret,
-                        enum sasl_user found, struct arena *arena, struct sasl_reply *reply,
-                        struct err *err)
+/* All that is known when the client has sent its proof. */
+struct proof {
+    struct str server_first;
+    struct scram_client_first first;
+    struct scram_client_final final;
+    struct scram_secret secret;
+    enum sasl_user found;
+};
+
+static bool accept_proof(const struct proof *p, struct str auth_message, struct arena *arena,
+                         struct sasl_reply *reply, struct err *err)
 {
-    if (!str_eq(final->nonce, nonce_of(started->server_first)))
-        return refuse(reply, SASL_PROTOCOL, arena, err);
-    if (!binding_is_right(step, first, final->binding))
-        return refuse(reply, SASL_CHANNEL_BINDING, arena, err);
+    struct str challenge, state;
     struct buf b;
-    buf_init(&b, AUTH_MESSAGE_MAX);
-    scram_write_auth_message(&b, first->bare, started->server_first, final->without_proof);
-    struct str auth_message, challenge, state;
-    TRY(seal(&b, arena, &auth_message, err));
-    bool right = scram_proof_is_right(secret, auth_message, final->proof);
-    if (found == SASL_USER_NO_SECRET)
-        return refuse(reply, SASL_NO_SECRET, arena, err);
-    if (!right || found != SASL_USER_FOUND)
-        return refuse(reply, SASL_CREDENTIALS, arena, err);
     buf_init(&b, SCRAM_MESSAGE_MAX);
-    scram_write_server_final(&b, secret, auth_message);
+    scram_write_server_final(&b, &p->secret, auth_message);
     TRY(seal(&b, arena, &challenge, err));
     TRY(write_judged(true, SASL_CREDENTIALS, reply->login, arena, &state, err));
     return sasl_continue(reply, challenge, state);
 }
 
-static bool judge(const struct sasl_mechanism *mechanism, const struct sasl_step *step,
-                  const struct started *started, struct arena *arena, struct sasl_reply *reply,
-                  struct err *err)
+static bool judge_proof(const struct proof *p, const struct sasl_step *step, struct arena *arena,
+                        struct sasl_reply *reply, struct err *err)
 {
-    struct scram_client_first first;
-    TRY(scram_parse_client_first(started->client_first, arena, &first, err));
-    reply->login = first.username;
-    struct scram_client_final final;
-    TRY(scram_parse_client_final(step->response, arena, &final, err));
-    /* Asked for again rather than carried along: secrets do not leave their owner. */
-    struct scram_secret secret;
-    enum sasl_user found;
-    TRY(step->users->find_scram(step->users->user, reply->login, mechanism->digest, &secret, &found,
-                                err));
-    return judge_proof(step, started, &first, &final, &secret, found, arena, reply, err);
+    if (!str_eq(p->final.nonce, nonce_of(p->server_first)))
+        return refuse(reply, SASL_PROTOCOL, arena, err);
+    if (!binding_is_right(step, &p->first, p->final.binding))
+        return refuse(reply, SASL_CHANNEL_BINDING, arena, err);
+    struct str auth_message;
+    struct buf b;
+    buf_init(&b, AUTH_MESSAGE_MAX);
+    scram_write_auth_message(&b, p->first.bare, p->server_first, p->final.without_proof);
+    TRY(seal(&b, arena, &auth_message, err));
+    bool right = scram_proof_is_right(&p->secret, auth_message, p->final.proof);
+    if (p->found == SASL_USER_NO_SECRET)
+        return refuse(reply, SASL_NO_SECRET, arena, err);
+    if (!right || p->found != SASL_USER_FOUND)
+        return refuse(reply, SASL_CREDENTIALS, arena, err);
+    return accept_proof(p, auth_message, arena, reply, err);
 }
 
-static bool end(struct wire *w, struct sasl_reply *reply, struct err *err)
+static bool judge(const struct sasl_mechanism *mechanism, const struct sasl_step *step,
+                  struct wire *state, struct arena *arena, struct sasl_reply *reply,
+                  struct err *err)
 {
-    bool right = wire_take_u8(w, "judgement") == 1;
-    enum sasl_failure failure = wire_take_u8(w, "failure");
-    reply->login = wire_take_str16(w, "login");
-    TRY(wire_finish(w, err));
+    struct str client_first = wire_take_str16(state, "client-first");
+    struct proof p = {.server_first = wire_take_str16(state, "server-first")};
+    TRY(wire_finish(state, err));
+    TRY(scram_parse_client_first(client_first, arena, &p.first, err));
+    reply->login = p.first.username;
+    TRY(scram_parse_client_final(step->response, arena, &p.final, err));
+    /* Asked for again rather than carried along: secrets do not leave their owner. */
+    TRY(step->users->find_scram(step->users->user, reply->login, mechanism->digest, &p.secret,
+                                &p.found, err));
+    return judge_proof(&p, step, arena, reply, err);
+}
+
+static bool end(struct wire *state, struct sasl_reply *reply, struct err *err)
+{
+    bool right = wire_take_u8(state, "judgement") == 1;
+    enum sasl_failure failure = wire_take_u8(state, "failure");
+    reply->login = wire_take_str16(state, "login");
+    TRY(wire_finish(state, err));
     if (right)
         return sasl_succeed(reply);
     static const char *const texts[] = {
@@ -217,11 +225,8 @@ bool sasl_scram_step(const struct sasl_mechanism *mechanism, const struct sasl_s
         return sasl_continue(reply, STR(""), STR("S"));
     if (step->state.len == 0 || str_eq(step->state, STR("S")))
         return start(mechanism, step, arena, reply, err);
-    struct wire w = wire_init(step->state);
-    if (wire_take_u8(&w, "state") == STATE_JUDGED)
-        return end(&w, reply, err);
-    struct started started = {.client_first = wire_take_str16(&w, "client-first")};
-    started.server_first = wire_take_str16(&w, "server-first");
-    TRY(wire_finish(&w, err));
-    return judge(mechanism, step, &started, arena, reply, err);
+    struct wire state = wire_init(step->state);
+    if (wire_take_u8(&state, "kind of state") == STATE_JUDGED)
+        return end(&state, reply, err);
+    return judge(mechanism, step, &state, arena, reply, err);
 }
