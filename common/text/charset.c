@@ -60,6 +60,25 @@ static const char *alias_of(struct str label)
     return NULL;
 }
 
+/* The families that mail is written in. The C library knows hundreds of others, which strangers
+ * need not reach. */
+static bool is_in_mail(struct str label)
+{
+    static const struct str families[] = {
+        STR_INIT("iso-8859-"),   STR_INIT("iso8859-"),  STR_INIT("iso_8859-"),
+        STR_INIT("latin"),       STR_INIT("windows-"),  STR_INIT("cp"),
+        STR_INIT("koi8-"),       STR_INIT("utf-"),      STR_INIT("gb"),
+        STR_INIT("big5"),        STR_INIT("euc-"),      STR_INIT("iso-2022-jp"),
+        STR_INIT("iso-2022-kr"), STR_INIT("shift"),     STR_INIT("sjis"),
+        STR_INIT("tis-620"),     STR_INIT("macintosh"), STR_INIT("viscii"),
+        STR_INIT("tcvn"),        STR_INIT("johab"),
+    };
+    for (size_t i = 0; i < ARRAY_LEN(families); i++)
+        if (str_starts_with_nocase(label, families[i]))
+            return true;
+    return false;
+}
+
 /* Labels are names only: glibc would read "//TRANSLIT" or a path in them. */
 static bool is_label_char(char c)
 {
@@ -76,7 +95,7 @@ static iconv_t open_label(struct str label)
         for (size_t i = 0; i < label.len; i++)
             if (!is_label_char(label.ptr[i]))
                 return none;
-        if (label.len == 0 || !str_copy_cstr(label, name, sizeof(name)))
+        if (!is_in_mail(label) || !str_copy_cstr(label, name, sizeof(name)))
             return none;
         alias = name;
     }

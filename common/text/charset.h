@@ -7,7 +7,8 @@
 /*
  * Text in other charsets, converted to UTF-8 by iconv(3).
  *
- * The empty label, US-ASCII and UTF-8 are "plain": no conversion is needed, and bytes that are not
+ * Known are the charsets that mail is written in, by their IANA names and some common aliases. The
+ * empty label, US-ASCII and UTF-8 are "plain": no conversion is needed, and bytes that are not
  * valid pass as they are; so do those of unknown labels.
  */
 

@@ -110,6 +110,7 @@ Test(utf8, charsets)
         {"big5", "\xa4\xe9", "日"},
         {"utf-16", "\xff\xfe\xac\x20", "€"},
         {"x-nope", "a", NULL},
+        {"ebcdic-us", "a", NULL}, /* iconv would */
         {"utf-8//IGNORE", "a", NULL},
         {"../../etc/passwd", "a", NULL},
         {"gb2312", "\xff", NULL},
