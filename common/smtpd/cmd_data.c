@@ -7,7 +7,7 @@
 #define LARGE (100u << 20)
 
 /* What has gone wrong with our disk: RFC 5321 4.2.2 has a code for a full one. */
-static struct smtp_reply storage_failed(const struct smtpd_session *s, const struct err *err)
+static struct smtp_reply storage_failed(struct smtpd_session *s, const struct err *err)
 {
     struct smtp_reply reply = smtpd_failed(s, "cannot spool", err);
     if (err->kind == ERR_TEMPORARY)

@@ -126,14 +126,13 @@ bool smtpd_encode_structure(struct smtpd_session *s, const struct structure *str
     return ok;
 }
 
-struct smtp_reply smtpd_failed(const struct smtpd_session *s, const char *what,
-                               const struct err *err)
+struct smtp_reply smtpd_failed(struct smtpd_session *s, const char *what, const struct err *err)
 {
-    if (err_is_transient(err->kind))
+    if (err_is_transient(err->kind) || err->kind == ERR_LIMIT)
         log_warn(smtpd_log(s), what, LOG_ERR(err));
     else
         log_error(smtpd_log(s), what, LOG_ERR(err));
-    /* `err` is the caller's and gone soon: only constant text may stay in the reply. */
-    struct err kind = {.kind = err->kind};
-    return smtp_reply_of_err(&kind);
+    struct smtp_reply reply = smtp_reply_of_err(err);
+    reply.text = arena_copy(&s->arena, reply.text);
+    return reply;
 }

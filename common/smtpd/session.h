@@ -97,10 +97,9 @@ void smtpd_write_received(const struct smtpd_session *s, const struct address *r
 /* The encoded form, in s->arena. */
 bool smtpd_encode_structure(struct smtpd_session *s, const struct structure *structure,
                             struct str *ret, struct err *err) MUST_USE;
-/* Answers a failure inside: logs it, once, and gives the reply for its kind. What the client may be
- * told beyond that stands in err->reply, for policies that want it. */
-struct smtp_reply smtpd_failed(const struct smtpd_session *s, const char *what,
-                               const struct err *err);
+/* Answers a failure inside: logs it, once, and gives the reply for its kind, with err->reply as
+ * text (copied) when there is one. */
+struct smtp_reply smtpd_failed(struct smtpd_session *s, const char *what, const struct err *err);
 /* The rest of the session is slow (spec 10 A3): for who was refused for what they are. */
 void smtpd_slow_down(struct smtpd_session *s);
 

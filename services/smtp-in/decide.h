@@ -1,7 +1,7 @@
 #ifndef SERVICES_SMTP_IN_DECIDE_H
 #define SERVICES_SMTP_IN_DECIDE_H
 
-#include "common/smtpd/session.h"
+#include "common/smtp/reply.h"
 
 /*
  * The one place where it is decided what becomes of a message that came whole: accepted, or refused
@@ -19,11 +19,9 @@ struct verdict {
     enum decision decision;
     const char *reason;      /* for the log: "no-bad-signals", "mail-loop" */
     struct smtp_reply reply; /* of DECISION_REFUSE */
-    bool suspicious;         /* the peer goes on slowly */
 };
 
 struct evidence {
-    const struct smtp_mail *mail;
     struct str header; /* the header section of the message */
 };
 

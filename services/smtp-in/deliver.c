@@ -40,14 +40,9 @@ struct smtp_reply smtp_in_examine(struct smtpd_session *s, struct str message)
     const struct backend_target *first = s->tx.recipients.items[0].target;
     if (first->class != BACKEND_ACCOUNT)
         return refuse_hidden(s);
-    struct evidence evidence = {
-        .mail = &s->tx.mail,
-        .header = str_slice(message, 0, header_size(message)),
-    };
+    struct evidence evidence = {.header = str_slice(message, 0, header_size(message))};
     struct verdict verdict = decide(&evidence);
     log_debug(smtpd_log(s), "decision", LOG_CSTR("reason", verdict.reason));
-    if (verdict.suspicious)
-        smtpd_slow_down(s);
     if (verdict.decision == DECISION_REFUSE)
         return verdict.reply;
 

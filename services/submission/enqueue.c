@@ -46,11 +46,9 @@ struct smtp_reply submission_enqueue(struct smtpd_session *s)
         return SMTP_REPLY(452, 4, 5, 3, "too many recipients");
     if (backend_enqueue(submission->backend, session_cid(s->conn), &message, &s->arena, &err))
         return SMTP_REPLY(250, 2, 2, 0, "it is on its way");
+    struct smtp_reply reply = submission_failed(s, "cannot queue a message", &err);
     if (err.kind != ERR_LIMIT)
-        return submission_failed(s, "cannot queue a message", &err);
-    /* Which limit, and who can raise it: the text is store's. */
-    struct smtp_reply reply = SMTP_REPLY(451, 4, 7, 1, "you have sent too much for today");
-    if (err.reply[0] != '\0')
-        reply.text = arena_copy(&s->arena, str_from_cstr(err.reply));
-    return reply;
+        return reply;
+    /* Which limit, and who can raise it, is said in store's text. */
+    return (struct smtp_reply){451, {4, 7, 1}, reply.text};
 }
