@@ -27,6 +27,7 @@ bool backend_is_ready(const struct backend *b, struct err *err) MUST_USE;
 struct backend_lease {
     struct list_link jobs; /* by `link` */
     size_t message_count;
+    bool more;              /* due messages stayed behind */
     int64_t next_due_in_ms; /* from now; -1: not known */
 };
 

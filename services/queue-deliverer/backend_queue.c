@@ -113,6 +113,7 @@ bool backend_lease(struct backend *b, unsigned max_messages, unsigned max_domain
     if (ok) {
         const Mailrail__LeaseReply *reply = (const Mailrail__LeaseReply *)message;
         make_jobs(reply, lease_ms, ret);
+        ret->more = reply->more;
         int64_t in_ms = reply->next_due_ms - reply->now_ms;
         ret->next_due_in_ms = reply->next_due_ms == 0 ? -1 : in_ms > 0 ? in_ms : 0;
     }

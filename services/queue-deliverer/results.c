@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #define RETRY_PAUSE_US 500000
-#define BATCH_PAUSE_US 4000 /* lets results gather, so that they share a commit */
+#define BATCH_PAUSE_US 8000 /* lets results gather, so that they share a commit */
 #define BATCH_MAX 500       /* recipients */
 
 void results_add(struct deliverer *d, struct job *job)
@@ -39,15 +39,27 @@ static void record(struct deliverer *d, struct list_link *batch)
     }
 }
 
+/* Then only the next lease tells when it is due. */
+static bool waits_again(const struct job *job)
+{
+    for (size_t i = 0; i < job->recipient_count; i++) {
+        enum verdict_kind kind = job->recipients[i].verdict.kind;
+        if (kind == VERDICT_TEMPORARY || kind == VERDICT_OPEN || job->recipients[i].unreported)
+            return true;
+    }
+    return false;
+}
+
 static void end_batch(struct deliverer *d, struct list_link *batch, unsigned count)
 {
     for (struct list_link *link; (link = list_take_first(batch));) {
         struct job *job = CONTAINER_OF(link, struct job, link);
+        d->has_work |= waits_again(job);
         list_remove(&job->all);
         job_free(job);
     }
     d->outstanding -= count;
-    d->has_work = true; /* the queue has room for us again */
+    d->has_work |= d->left_behind;
     pthread_cond_signal(&d->wake);
 }
 

@@ -8,7 +8,7 @@
 
 #include <time.h>
 
-#define LEASE_PAUSE_MS 5 /* between leases while there is much to do: they get larger */
+#define LEASE_PAUSE_MS 8 /* between leases while there is much to do: they get larger */
 #define FAILED_PAUSE_MS 1000
 #define POLL_MS 30000 /* events may be lost */
 #define TICK_MS 1000  /* for idle connections and leases, while there are any */
@@ -37,8 +37,7 @@ static int64_t lease(struct deliverer *d, unsigned room, unsigned domains)
     d->next_due_ms = now_ms + POLL_MS;
     if (leased.next_due_in_ms >= 0 && leased.next_due_in_ms < POLL_MS)
         d->next_due_ms = now_ms + leased.next_due_in_ms;
-    if (leased.message_count >= room)
-        d->has_work = true;
+    d->left_behind = leased.more;
     return LEASE_PAUSE_MS;
 }
 

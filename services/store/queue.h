@@ -105,6 +105,7 @@ struct queue_lease_reply {
     struct queue_leased *messages; /* members of a group are neighbours */
     size_t count;
     int64_t next_due_ms; /* when to ask again, if nothing happens before; 0: no need */
+    bool more;           /* due messages stayed behind */
 };
 
 /* Takes due messages. The attempt is counted and the next one set before anybody connects (spec 10

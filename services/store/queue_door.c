@@ -122,6 +122,7 @@ static bool fill_lease_reply(struct arena *arena, const struct queue_lease_reply
         to->n_messages++;
     }
     to->next_due_ms = from->next_due_ms;
+    to->more = from->more;
     return !arena->exhausted || too_much(err);
 }
 

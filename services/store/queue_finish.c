@@ -58,7 +58,8 @@ struct finish {
     size_t count;
     int64_t now_ms;
     struct arena arena;
-    bool ended; /* some message left the queue */
+    bool ended;    /* some message left the queue */
+    bool released; /* some message is due again at once */
 };
 
 /* A message as its row says, when a result comes for it. */
@@ -107,6 +108,7 @@ static bool return_message(struct db *db, struct finish *f, const struct queue_r
                            const struct state *state, struct err *err)
 {
     bool released = result->outcome == QUEUE_RELEASED;
+    f->released |= released;
     int64_t next_ms = released ? f->now_ms : state->next_attempt_ms; /* as the lease planned it */
     struct db_query q = db_query(db, Q_RETRY);
     db_bind_u64(&q, released && state->attempts > 0 ? state->attempts - 1 : state->attempts);
@@ -168,7 +170,8 @@ bool queue_finish(struct queue *queue, struct queue_result *results, size_t coun
         return err_wrap(err, "finish");
     if (f.ended)
         queue_want_sweep(queue);
-    /* A lane has room again, perhaps for somebody else. */
-    queue_nudge(queue, now_ms);
+    /* A lane has room again for whoever needs it, or something waits for another deliverer. */
+    if (atomic_exchange(&queue->behind, false) || f.released)
+        queue_nudge(queue, now_ms);
     return true;
 }

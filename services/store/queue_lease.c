@@ -218,11 +218,14 @@ static bool take_from_destination(struct db *db, struct lease *l, bool *ret_any,
     unsigned lane;
     TRY(read_waiting(db, l, &waiting, &count, err));
     *ret_any = count > 0;
-    for (size_t i = 0; i < count && l->taken.len < l->request->max_messages; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (waiting[i].lease != 0)
             continue;
-        if ((lane = choose_lane(l)) == 0)
+        lane = l->taken.len < l->request->max_messages ? choose_lane(l) : 0;
+        if (lane == 0) {
+            l->reply->more = true;
             break;
+        }
         TRY(take_group(db, l, waiting, count, i, lane, err));
     }
     return true;
@@ -247,14 +250,18 @@ static bool take_from_all(struct db *db, struct lease *l, const domain_array *do
                           struct err *err)
 {
     unsigned used = 0;
-    for (size_t i = 0; i < domains->len && used < l->request->max_domains; i++) {
+    for (size_t i = 0; i < domains->len; i++) {
         bool any;
-        if (l->taken.len >= l->request->max_messages)
+        if (used >= l->request->max_domains || l->taken.len >= l->request->max_messages) {
+            l->reply->more = true;
             break;
+        }
         l->domain = domains->items[i];
         TRY(read_lanes(db, l, err));
-        if (choose_lane(l) == 0)
+        if (choose_lane(l) == 0) {
+            l->reply->more = true;
             continue;
+        }
         TRY(take_from_destination(db, l, &any, err));
         if (!any)
             TRY(queue_refresh_destination(db, l->domain, err));
@@ -306,6 +313,8 @@ bool queue_lease(struct queue *queue, const struct queue_lease_request *request,
     l.number = (l.number >> 1) | 1;
     atomic_store(&queue->nudged, false);
     bool ok = db_group_run(queue->group, lease, &l, 0, err);
+    if (ret->more)
+        atomic_store(&queue->behind, true);
     if (ok && l.taken.len > 0) {
         ret->messages = arena_new_array(arena, l.taken.len, struct queue_leased);
         ret->count = l.taken.len;

@@ -26,6 +26,7 @@ struct queue {
     struct db *reader; /* for queue_list */
 
     atomic_bool nudged; /* deliverers were told of work and have not come since */
+    atomic_bool behind; /* a lease left due messages behind: results make room for them */
 
     pthread_t sweeper;
     bool has_sweeper;
