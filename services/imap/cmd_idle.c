@@ -8,7 +8,6 @@ static void set_waiting(struct imap *imap, bool waiting)
     struct selected *selected = &imap->selected;
     if (!selected->view)
         return;
-    selected->user.handle = session_handle(imap->session);
     if (view_set_waiting(selected->view, &selected->user, waiting))
         session_wake(selected->user.handle);
 }

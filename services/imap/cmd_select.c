@@ -60,6 +60,7 @@ static enum session_next open_mailbox(struct imap *imap, struct str name, bool r
         return respond_err(imap, &err);
     imap->selected.view = view;
     imap->selected.read_only = read_only;
+    imap->selected.user.handle = session_handle(imap->session);
     view_join(view, &imap->selected.user);
     imap_enter(imap, STATE_SELECTED);
     write_mailbox(imap);

@@ -60,8 +60,8 @@ struct view_row {
 struct view_user {
     struct list_link link;
     uint64_t horizon;
-    bool waiting; /* wants session_wake when something is beyond the horizon */
-    struct session_handle handle;
+    bool waiting;                 /* wants session_wake when something is beyond the horizon */
+    struct session_handle handle; /* set before view_join */
 };
 
 /* Life cycle: counted references; the caller of view_new has the first. */

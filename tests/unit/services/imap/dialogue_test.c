@@ -309,8 +309,10 @@ Test(dialogue, append_and_fetch)
              "BODY[] {13}",
              "S: Subject: x", "S: x)", "S: b OK %", "C: c APPEND nobox {1}",
              "S: c NO [TRYCREATE] %", "C: d APPEND nobox {1+}", "C: x", "S: d NO [TRYCREATE] %",
-             "C: e APPEND inbox {0}", "S: e NO %", "C: f NOOP", "S: f OK %",
-             "C: g APPEND inbox {2097152}", "S: g NO [TOOBIG] %");
+             "C: d APPEND {5}", "S: + Ready", "C- inbox", "C:  (\\Seen) {6+}", "C- a: b\r\n",
+             "C: ", "S: * 2 EXISTS", "S: * 2 FETCH (UID 2 FLAGS (\\Seen))",
+             "S: d OK [APPENDUID 1001 2] %", "C: e APPEND inbox {0}", "S: e NO %", "C: f NOOP",
+             "S: f OK %", "C: g APPEND inbox {2097152}", "S: g NO [TOOBIG] %");
 }
 
 Test(dialogue, multiappend_is_one_command_rfc_3502)
@@ -454,4 +456,25 @@ Test(dialogue, store_away_is_temporary)
              "S: * 2 FETCH %", "S: e OK %");
     STRANGER("S: * OK %", "A:", "C: a LOGIN me@localhost secret", "S: a NO [UNAVAILABLE] %",
              "B:", "C: b LOGIN me@localhost secret", "S: b OK %");
+}
+
+Test(dialogue, long_search_answers_are_split_spec_2_26)
+{
+    struct world w;
+    world_init(&w, 1 << 18);
+    for (int i = 0; i < 250; i++)
+        deliver(&w, "x");
+    struct session *s = world_session(&w, 0);
+    fake_session_feed(s, STR("a LOGIN me@localhost secret\r\nb SELECT INBOX\r\n"), 0);
+    fake_session_sent(s);
+    fake_session_feed(s, STR("c SEARCH ALL\r\n"), 0);
+    struct str rest = fake_session_sent(s), line;
+    size_t numbers[4] = {0}, lines = 0;
+    while (str_cut(rest, '\n', &line, &rest) && str_starts_with(line, STR("* SEARCH")))
+        for (lines++; str_cut(str_skip(line, 1), ' ', NULL, &line); numbers[lines - 1]++)
+            cr_assert_leq(lines, 3);
+    cr_assert_eq(lines, 3);
+    cr_assert_eq(numbers[0], 101, "%zu", numbers[0]); /* with "SEARCH" */
+    cr_assert_eq(numbers[2], 51);
+    world_release(&w);
 }

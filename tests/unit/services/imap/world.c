@@ -25,8 +25,10 @@ void world_init_in(struct world *w, size_t full_at, const char *data)
     w->settings = (struct settings){.hostname = STR("localhost"), .data = str_from_cstr(w->data)};
     if (!directory_make(layout_spool_directory(w->settings.data).text, 0700, &err))
         BUG("%s", err.detail);
-    w->config = (struct imap_config){
-        .cleartext_auth = true, .login_timeout_s = 30, .idle_timeout_s = 1800, .append_max = 1 << 20};
+    w->config = (struct imap_config){.cleartext_auth = true,
+                                     .login_timeout_s = 30,
+                                     .idle_timeout_s = 1800,
+                                     .append_max = 1 << 20};
     w->server.settings = &w->settings;
     w->server.config = &w->config;
     w->server.backend = fake_backend_new(w->settings.data);
