@@ -200,6 +200,7 @@ struct smtpd *smtpd_new(const struct smtpd_config *config, const struct smtpd_po
         .workers_max = config->workers_max,
         .sessions_max = config->sessions_max,
         .write_timeout_ms = config->read_timeout_ms,
+        .next_cid = service_next_cid,
         .handshake_timeout_ms = 60000,
     });
     return server;

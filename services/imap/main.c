@@ -78,6 +78,7 @@ static bool start(struct service *service, struct err *err)
                                                  .workers_max = (unsigned)config->workers_max,
                                                  .sessions_max = (unsigned)config->sessions_max,
                                                  .write_timeout_ms = WRITE_TIMEOUT_MS,
+                                                 .next_cid = service_next_cid,
                                                  .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS};
     p->server = session_server_new(&server);
     return open_backend(p, service, err) && open_tls(p, service->settings, err) &&
