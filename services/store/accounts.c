@@ -78,6 +78,15 @@ static void make_room(struct accounts *a)
         close_unused(a, CONTAINER_OF(a->by_use.next, struct account, link));
 }
 
+/* Opening makes what is missing: that must not bring a removed account back to life. */
+static bool is_in_directory(struct store *store, uint64_t id, struct err *err)
+{
+    uint64_t version;
+    if (!store->directory) /* tests have none */
+        return true;
+    return directory_credential_version(store, id, &version, err);
+}
+
 static struct account *open_new(struct accounts *a, uint64_t id, struct err *err)
 {
     struct account *account = xcalloc(1, sizeof(*account));
@@ -89,7 +98,7 @@ static struct account *open_new(struct accounts *a, uint64_t id, struct err *err
     map_put_u64(&a->by_id, id, account);
     make_room(a);
     pthread_mutex_unlock(&a->lock);
-    bool ok = account_start(account, err);
+    bool ok = is_in_directory(a->store, id, err) && account_start(account, err);
     pthread_mutex_lock(&a->lock);
     account->is_busy = false;
     if (!ok) {

@@ -257,5 +257,8 @@ Test(login_doors, a_removed_account_is_gone_with_its_mail)
     for (int i = 0; i < 1000 && stat(path.text, &st) == 0; i++)
         usleep(10000);
     cr_assert_neq(stat(path.text, &st), 0, "erased in the background");
+    cr_assert(!account_open(&store, ann->id, &account, &err), "not brought back to life");
+    cr_assert_eq(err.kind, ERR_NOT_FOUND);
+    cr_assert_neq(stat(path.text, &st), 0);
     cr_assert(add_user("ann", "correct horse")->id > ann->id, "ids are never used again");
 }
