@@ -86,12 +86,13 @@ static int is_dialogue(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-unsigned smtpd_fixture_play_all(const char *test_file,
+unsigned smtpd_fixture_play_all(const char *service,
                                 bool (*play)(const char *path, struct err *err))
 {
     char directory[512], path[1024];
-    const char *slash = strrchr(test_file, '/');
-    snprintf(directory, sizeof(directory), "%.*s/dialogues", (int)(slash - test_file), test_file);
+    const char *root = getenv("MAILRAIL_SOURCE_DIR"); /* set by ctest */
+    snprintf(directory, sizeof(directory), "%s/tests/unit/services/%s/dialogues", root ? root : ".",
+             service);
     struct dirent **entries;
     int count = scandir(directory, &entries, is_dialogue, alphasort);
     if (count <= 0)

@@ -28,9 +28,9 @@ uint16_t smtpd_fixture_start(struct smtpd_fixture *f, const struct smtpd_config 
 /* Stops it, and removes all traces. */
 void smtpd_fixture_release(struct smtpd_fixture *f);
 
-/* Plays every file of `dialogues/` beside the calling test file, in order of their names, and
+/* Plays every file of `dialogues/` beside the tests of the service, in order of their names, and
  * prints what went wrong. Returns how many failed. */
-unsigned smtpd_fixture_play_all(const char *test_file,
+unsigned smtpd_fixture_play_all(const char *service,
                                 bool (*play)(const char *path, struct err *err));
 
 #endif

@@ -289,5 +289,5 @@ static bool play(const char *path, struct err *err)
 
 Test(smtp_in, dialogues, .timeout = 120)
 {
-    cr_assert_eq(smtpd_fixture_play_all(__FILE__, play), 0);
+    cr_assert_eq(smtpd_fixture_play_all("smtp-in", play), 0);
 }

@@ -279,5 +279,5 @@ static bool play(const char *path, struct err *err)
 
 Test(submission, dialogues, .timeout = 120)
 {
-    cr_assert_eq(smtpd_fixture_play_all(__FILE__, play), 0);
+    cr_assert_eq(smtpd_fixture_play_all("submission", play), 0);
 }
