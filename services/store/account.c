@@ -15,6 +15,10 @@
 #define WRITER_CACHE_KIB 512
 #define READER_CACHE_KIB 256
 #define READERS_IDLE_MAX 2
+/* The write-ahead log is copied back when it has 1 MiB: about 35 deliveries. Then it is written
+ * from its start again, without growing, which saves the disk work; and a delivery that waits for
+ * the copying waits for little (bench-store_commit shows the slowest). */
+#define WAL_PAGES "PRAGMA wal_autocheckpoint=256"
 #define RESULT_MAX (16u << 20) /* bytes of a result kept under a key */
 
 /* ---- Changes */
@@ -283,7 +287,7 @@ static bool open_database(struct account *account, struct err *err)
     TRY(directory_make(directory.text, 0770, err));
     account->db = db_open(layout_account_db(data, account->id).text, &account_schema, DB_READ_WRITE,
                           WRITER_CACHE_KIB, err);
-    if (!account->db)
+    if (!account->db || !db_exec(account->db, WAL_PAGES, err))
         return false;
     account->group = db_group_new(account->db, GROUP_MAX);
     bool make;

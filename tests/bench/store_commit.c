@@ -5,7 +5,9 @@
  *
  * Both write and sync a 4 KiB file, link it into place, sync the directory and commit rows with
  * synchronous FULL; store's row is a whole message with its indexes. With 1, 10 and 50 threads, on
- * one account and on 100. Prints messages a second, and CPU time (user and system) per message.
+ * one account and on 100. Prints messages a second, CPU time (user and system) per message, and how
+ * long a message took: the median, the slowest of a hundred, the slowest (which waited for a
+ * checkpoint of the write-ahead log).
  */
 #include "common/base/bug.h"
 #include "common/base/clock.h"
@@ -29,6 +31,7 @@
 #define ACCOUNTS_MAX 100
 #define THREADS_MAX 50
 #define MESSAGE_SIZE 4096
+#define WARM_UP 500
 
 static char data[64] = "/tmp/mailrail-bench-XXXXXX";
 static struct settings settings;
@@ -40,6 +43,8 @@ static struct str structure_bytes;
 static atomic_int left;
 static unsigned account_count;
 static atomic_uint serial;
+static int64_t *durations_us;
+static atomic_uint duration_count;
 
 static struct {
     pthread_mutex_t lock;
@@ -82,12 +87,20 @@ static void deliver_one(unsigned n, struct arena *arena)
     arena_reset(arena);
 }
 
+static void remember(int64_t start_us)
+{
+    durations_us[atomic_fetch_add(&duration_count, 1)] = clock_monotonic_us() - start_us;
+}
+
 static void *deliver_all(void *user)
 {
     struct arena arena;
     arena_init(&arena, 1 << 20);
-    while (atomic_fetch_sub((atomic_int *)user, 1) > 0)
+    while (atomic_fetch_sub((atomic_int *)user, 1) > 0) {
+        int64_t start_us = clock_monotonic_us();
         deliver_one(atomic_fetch_add(&serial, 1), &arena);
+        remember(start_us);
+    }
     arena_release(&arena);
     return NULL;
 }
@@ -134,8 +147,11 @@ static void write_one(unsigned n)
 
 static void *write_all(void *user)
 {
-    while (atomic_fetch_sub((atomic_int *)user, 1) > 0)
+    while (atomic_fetch_sub((atomic_int *)user, 1) > 0) {
+        int64_t start_us = clock_monotonic_us();
         write_one(atomic_fetch_add(&serial, 1));
+        remember(start_us);
+    }
     return NULL;
 }
 
@@ -149,10 +165,22 @@ static double cpu_ms(void)
            (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e3;
 }
 
+static int compare_durations(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double percentile_ms(int count, int percent)
+{
+    return (double)durations_us[(count - 1) * percent / 100] / 1e3;
+}
+
 static void measure(const char *name, void *(*run)(void *), unsigned threads, int messages)
 {
     pthread_t ids[THREADS_MAX];
     atomic_store(&left, messages);
+    atomic_store(&duration_count, 0);
     double cpu = cpu_ms();
     int64_t start = clock_monotonic_us();
     for (unsigned i = 0; i < threads; i++)
@@ -160,8 +188,11 @@ static void measure(const char *name, void *(*run)(void *), unsigned threads, in
     for (unsigned i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);
     double seconds = (double)(clock_monotonic_us() - start) / 1e6;
-    printf("%-6s %3u account(s) %3u threads: %7.0f/s  %.3f ms CPU\n", name, account_count, threads,
-           messages / seconds, (cpu_ms() - cpu) / messages);
+    double cpu_each = (cpu_ms() - cpu) / messages;
+    qsort(durations_us, (size_t)messages, sizeof(*durations_us), compare_durations);
+    printf("%-6s %3u account(s) %3u threads: %7.0f/s  %.3f ms CPU  took %.1f, %.1f, %.1f ms\n",
+           name, account_count, threads, messages / seconds, cpu_each, percentile_ms(messages, 50),
+           percentile_ms(messages, 99), percentile_ms(messages, 100));
     fflush(stdout);
 }
 
@@ -209,17 +240,19 @@ int main(int argc, char **argv)
     int messages = argc > 1 ? atoi(argv[1]) : 3000;
     if (argc > 2)
         snprintf(data, sizeof(data), "%s/mailrail-bench-XXXXXX", argv[2]);
-    check(mkdtemp(data) != NULL, "mkdtemp");
+    check(messages > 0 && mkdtemp(data) != NULL, "mkdtemp");
+    durations_us = xcalloc((size_t)messages + WARM_UP, sizeof(*durations_us));
     prepare();
     for (size_t a = 0; a < ARRAY_LEN(accounts); a++) {
         account_count = accounts[a];
-        measure("warm", deliver_all, 10, 500); /* opens the accounts */
+        measure("warm", deliver_all, 10, WARM_UP); /* opens the accounts */
         for (size_t t = 0; t < ARRAY_LEN(threads); t++) {
             measure("bare", write_all, threads[t], messages);
             measure("store", deliver_all, threads[t], messages);
         }
     }
     accounts_close(store.accounts);
+    free(durations_us);
     nftw(data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return 0;
 }

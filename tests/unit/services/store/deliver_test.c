@@ -136,6 +136,17 @@ Test(deliver, masks_of_the_sender)
     fixture_close(&f);
 }
 
+/* Spec 20 1.3: it must not wrap. */
+Test(deliver, a_mailbox_whose_uids_are_used_up_takes_no_more)
+{
+    fixture_sql(&f, "UPDATE mailbox SET uidnext = 4294967294 WHERE name = 'Inbox'");
+    struct delivery d = fixture_deliver(&f, "Inbox", TEXT), over = {.uid = 0};
+    cr_expect(d.uid == 4294967294);
+    cr_expect(!fixture_try_deliver(&f, "Inbox", &over, TEXT) && f.err.kind == ERR_LIMIT);
+    cr_expect(fixture_pull(&f, "Inbox", 0).mailbox.uidnext == 4294967295);
+    fixture_close(&f);
+}
+
 /* Many at once: each gets its own UID, and nothing is lost. */
 struct worker {
     struct fixture *f;
@@ -169,6 +180,8 @@ Test(deliver, concurrent_deliveries_share_commits)
     }
     for (size_t t = 0; t < 8; t++)
         pthread_create(&threads[t], NULL, deliver_many, &workers[t]);
+    for (int i = 0; i < 5; i++)
+        cr_expect(fixture_verify(&f) == 0, "the check sees no delivery half done");
     for (size_t t = 0; t < 8; t++) {
         pthread_join(threads[t], NULL);
         cr_expect(workers[t].failed == 0);
