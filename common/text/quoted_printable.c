@@ -93,7 +93,7 @@ static void take_byte(struct quoted_printable_decoder *d, char c, struct sink *s
     bool after_cr = d->pending_len > 0 && d->pending[d->pending_len - 1] == '\r';
     if (c == '\n') {
         d->pending_len = 0;
-        put(sink, "\r\n" + !after_cr, 1 + (size_t)after_cr);
+        put(sink, after_cr ? "\r\n" : "\n", 1 + (size_t)after_cr);
         return;
     }
     bool waits = is_blank(c) || c == '\r';
