@@ -51,7 +51,7 @@ static const struct {
 static const struct {
     struct str name;
     size_t offset;
-} lists[] = {
+} lists[ENVELOPE_LISTS] = {
     {STR_INIT("From"), offsetof(struct envelope, from)},
     {STR_INIT("Sender"), offsetof(struct envelope, sender)},
     {STR_INIT("Reply-To"), offsetof(struct envelope, reply_to)},
@@ -62,20 +62,20 @@ static const struct {
 
 static void take_list(struct envelope_reader *r, size_t index, struct str value)
 {
-    struct address_entry **at =
+    struct address_entry **list =
         (struct address_entry **)(void *)((char *)r->envelope + lists[index].offset);
-    struct address_entry *parsed = NULL;
+    struct address_entry **end = r->ends[index] ? r->ends[index] : list;
     struct err err;
     if (r->bad_lists & 1u << index)
         return;
-    if (!address_list_parse(value, ENVELOPE_ADDRESSES_MAX, r->arena, &parsed, &err)) {
+    if (!address_list_parse(value, ENVELOPE_ADDRESSES_MAX, r->arena, end, &err)) {
         r->bad_lists |= 1u << index;
-        *at = NULL;
+        *list = NULL;
         return;
     }
-    while (*at)
-        at = &(*at)->next;
-    *at = parsed;
+    while (*end)
+        end = &(*end)->next;
+    r->ends[index] = end;
 }
 
 void envelope_reader_take(struct envelope_reader *r, const struct header_field *field)

@@ -15,6 +15,7 @@
  */
 
 #define ENVELOPE_ADDRESSES_MAX 10000 /* in one field */
+#define ENVELOPE_LISTS 6             /* From to Bcc */
 
 /* Absent fields are STR_NULL or NULL. All texts are valid UTF-8 without NUL. */
 struct envelope {
@@ -35,6 +36,7 @@ struct envelope_reader {
     struct envelope *envelope;
     struct arena *arena;
     unsigned bad_lists; /* bits of the lists that had a field which is no list */
+    struct address_entry **ends[ENVELOPE_LISTS]; /* where the next field of that name goes on */
 };
 
 /* The envelope must be zeroed. */

@@ -135,6 +135,7 @@ static void run_hostile(void)
          "Content-Type: multipart/mixed; boundary=xxxxxxxx\r\n\r\n--xxxxxxxx\r\n",
          "--xxxxxxxy\r\n"},
         {"one line of addresses", "To: ", "=?utf-8?q?a?= <a@b.example>, "},
+        {"fields of addresses", "", "To: a@b.example\r\n"},
         {"encoded words", "Subject: ", "=?utf-8?q?a?= =?"},
         {"list tags", "Subject: ", "[a]"},
         {"open comments", "Cc: ", "("},
