@@ -2,12 +2,15 @@
 
 #include "common/base/clock.h"
 #include "common/mail/compose.h"
+#include "common/sys/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <openssl/sha.h>
@@ -74,27 +77,42 @@ static void make_key(const struct job *job, unsigned char key[16])
     memcpy(key, digest, 16);
 }
 
-/* A link to the queue's file in spool/, where store takes it from. */
-static bool link_to_spool(const struct delivery *d, const struct job *job,
-                          struct layout_path *ret_path, struct str *ret_name, char *name,
-                          size_t name_size, struct err *err)
+/* A link to the queue's file in spool/, where store takes it from. Its number is random, because
+ * deliverers in other containers may have our process id; the lock keeps a deliverer that starts
+ * from taking it for something left behind. */
+struct spool_link {
+    char name[64];
+    struct layout_path path;
+    int fd;
+};
+
+static bool link_to_spool(const struct delivery *d, const struct job *job, struct spool_link *ret,
+                          struct err *err)
 {
-    static atomic_uint_fast64_t serial;
     struct layout_path from = layout_queue_message(d->settings->data, job->base_id);
-    snprintf(name, name_size, "queue-deliverer-%ld-%" PRIu64, (long)getpid(),
-             (uint64_t)atomic_fetch_add(&serial, 1) | UINT64_C(1) << 32);
-    *ret_name = str_from_cstr(name);
-    *ret_path = layout_spool(d->settings->data, *ret_name);
-    if (link(from.text, ret_path->text) != 0)
-        return err_set_errno(err, errno, "link %s to %s", from.text, ret_path->text);
+    uint64_t number;
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        return err_set_errno(err, errno, "random number for a file name");
+    snprintf(ret->name, sizeof(ret->name), "queue-deliverer-%ld-%" PRIu64, (long)getpid(), number);
+    ret->path = layout_spool(d->settings->data, str_from_cstr(ret->name));
+    if (link(from.text, ret->path.text) != 0)
+        return err_set_errno(err, errno, "link %s to %s", from.text, ret->path.text);
+    ret->fd = open(ret->path.text, O_RDONLY | O_CLOEXEC);
+    if (ret->fd >= 0 && flock(ret->fd, LOCK_SH | LOCK_NB) != 0)
+        log_debug(&d->log, "its receiver still has the file", LOG_CSTR("name", ret->name));
     return true;
+}
+
+static void unlink_from_spool(struct spool_link *link)
+{
+    unlink(link->path.text);
+    fd_cleanup(&link->fd);
 }
 
 static bool deliver(struct delivery *d, struct job *job, struct local_recipient *to,
                     const size_t *index, size_t count, struct err *err)
 {
-    char name[64];
-    struct layout_path path;
+    struct spool_link link;
     struct local_delivery delivery = {
         .cid = job->cid,
         .file_size = job->file_size,
@@ -106,9 +124,10 @@ static bool deliver(struct delivery *d, struct job *job, struct local_recipient 
         .recipient_count = count,
     };
     make_key(job, delivery.key);
-    TRY(link_to_spool(d, job, &path, &delivery.spool_name, name, sizeof(name), err));
+    TRY(link_to_spool(d, job, &link, err));
+    delivery.spool_name = str_from_cstr(link.name);
     bool ok = backend_deliver(d->backend, &delivery, err);
-    unlink(path.text);
+    unlink_from_spool(&link);
     for (size_t i = 0; ok && i < count; i++)
         job->recipients[index[i]].verdict = to[i].verdict;
     return ok;

@@ -212,6 +212,33 @@ def test_permanent_refusals(system, outside):
     assert status_of(wait_for_dsns(system, 3)[2])["Status"].startswith("5.1.2")
 
 
+def test_requiretls_is_returned_at_once(system):
+    """RFC 8689 4.2.1: no policy vouches for any server yet, so none is connected to."""
+    with far.Submission(system.submission_port, "ann@example.org", PASSWORD) as client:
+        client.send("ann@example.org", ["someone@far.example"],
+                    make_message("someone@far.example", 13), " BODY=8BITMIME REQUIRETLS")
+    status = status_of(wait_for_dsns(system, 1)[0])
+    assert status["Status"].startswith("5.7.30") and status["Diagnostic-Code"] is None
+
+
+def test_the_postmaster_hears_when_the_sender_is_gone(system, outside):
+    port, _, _ = outside
+    system.add_account("carol", "carol@example.org")
+    server = far.Misbehaving(DEAD_IP, port, far.refusing(b"450 4.2.0 mailbox busy"))
+    try:
+        with far.Submission(system.submission_port, "carol@example.org", PASSWORD) as client:
+            client.send("carol@example.org", ["someone@dead.far.example"],
+                        make_message("someone@dead.far.example", 12).replace(b"Ann <ann@", b"<carol@"),
+                        " BODY=8BITMIME")
+        system.command("account", "remove", "carol", "--yes")
+        delayed, failed = wait_for_dsns(system, 2)
+    finally:
+        server.stop()
+    assert [status_of(dsn)["Action"] for dsn in (delayed, failed)] == ["delayed", "failed"]
+    assert failed["To"] == "carol@example.org"
+    wait_until(lambda: not system.list("queue", "list"), 10, "an empty queue")
+
+
 def test_local_recipients_need_no_network(system):
     message = submit(system, "ann@example.org", 10)
     received = wait_until(lambda: inbox(system), 20, "the delivery")[0]
