@@ -1,6 +1,8 @@
 #include "fixture.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 static struct fixture f;
 
@@ -78,6 +80,28 @@ Test(deliver, a_database_failure_leaves_no_file)
     cr_expect(!fixture_try_deliver(&f, "Inbox", &d, TEXT));
     cr_expect(count_files(&f) == 0);
     fixture_sql(&f, "DROP TRIGGER full");
+    fixture_deliver(&f, "Inbox", TEXT);
+    fixture_close(&f);
+}
+
+/* As on a full disk: the write-ahead log cannot grow for a while. */
+Test(deliver, a_disk_that_takes_no_more_is_a_temporary_failure)
+{
+    struct rlimit limit;
+    size_t delivered = 0;
+    cr_assert(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    signal(SIGXFSZ, SIG_IGN);
+    fixture_deliver(&f, "Inbox", TEXT);
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = 200000;
+    cr_assert(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    struct delivery d = {.uid = 0};
+    while (delivered < 1000 && fixture_try_deliver(&f, "Inbox", &d, TEXT))
+        delivered++;
+    cr_expect(delivered < 1000 && f.err.kind == ERR_TEMPORARY, "%s", f.err.detail);
+    cr_expect(count_files(&f) == delivered + 1);
+    limit.rlim_cur = before;
+    cr_assert(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     fixture_deliver(&f, "Inbox", TEXT);
     fixture_close(&f);
 }
