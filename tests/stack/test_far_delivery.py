@@ -3,6 +3,7 @@ Postfix; and what becomes of it when the other side is down, greylists, drops th
 takes it."""
 import email
 import email.policy
+import signal
 import tempfile
 import time
 
@@ -210,6 +211,34 @@ def test_permanent_refusals(system, outside):
     assert status_of(null)["Diagnostic-Code"] is None
     submit(system, "someone@none.far.example", 9)
     assert status_of(wait_for_dsns(system, 3)[2])["Status"].startswith("5.1.2")
+
+
+def test_a_stopped_deliverer_gives_back_what_waits(outside, make_mailrail):
+    """What runs comes to its end, what waits is not counted as an attempt."""
+    port, zone, postfix = outside
+    system = make_mailrail(store={"queue_connections_per_domain": 1}, dns_resolver=zone.options(),
+                           queue_deliverer={"port": port})
+
+    def behave(_client, number):
+        if number == 1:
+            time.sleep(1)
+        return (far.POSTFIX_IP, port)
+
+    server = far.Misbehaving(DROP_IP, port, behave)
+    recipient = "someone@drop.far.example"
+    try:
+        with far.Submission(system.submission_port, "ann@example.org", PASSWORD) as client:
+            for number in range(20, 25):
+                client.send("ann@example.org", [recipient], make_message(recipient, number),
+                            " BODY=8BITMIME")
+        wait_until(lambda: server.connections == 1, 10, "the connection")
+        system.kill("queue-deliverer", signal.SIGTERM)
+        wait_until(lambda: not system.list("queue", "list"), 30, "an empty queue")
+    finally:
+        server.stop()
+    assert all(arrived(postfix, make_message(recipient, n)) for n in range(20, 25))
+    attempts = [line for line in system.log().splitlines() if '"delivery attempt"' in line]
+    assert len(attempts) == 5 and all(" attempt=1 " in line for line in attempts)
 
 
 def test_requiretls_is_returned_at_once(system):
