@@ -148,8 +148,8 @@ struct session_listener {
 };
 
 struct session_server *session_server_new(const struct session_server_config *config);
-/* Before the server runs: binds and listens at once; accepts when run. Errors name address, port and
- * reason. */
+/* Before the server runs: binds and listens at once; accepts when run. Errors name address, port
+ * and reason. */
 bool session_server_listen(struct session_server *server, const struct session_listener *listener,
                            struct err *err) MUST_USE;
 /* The port that the n-th listener is bound to. */
