@@ -56,7 +56,8 @@ function(mailrail_unit_tests directory)
   # Criterion's macros are outside our warnings.
   target_compile_options(${name} PRIVATE -Wno-pedantic -Wno-shadow -Wno-conversion -Wno-missing-field-initializers)
   target_link_libraries(${name} PRIVATE ${arg_LINKS} criterion)
-  add_test(NAME ${name} COMMAND ${name})
+  # Tests find their data beside their source, by __FILE__, which ccache makes relative to here.
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
   # A leak that LeakSanitizer finds must fail the test, not only be printed.
   set_tests_properties(${name} PROPERTIES TIMEOUT 300
     ENVIRONMENT "ASAN_OPTIONS=abort_on_error=1:detect_leaks=1;UBSAN_OPTIONS=print_stacktrace=1;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/unit/lsan.supp;MAILRAIL_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
