@@ -150,7 +150,8 @@ class Misbehaving:
     def __init__(self, ip, port, behave):
         self.behave, self.connections = behave, 0
         self.listener = socket.create_server((ip, port))
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
 
     def serve(self):
         with contextlib.suppress(OSError):
@@ -172,6 +173,8 @@ class Misbehaving:
                     back.join(20)
 
     def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # ends accept, which keeps the port otherwise
+        self.thread.join(20)
         self.listener.close()
 
 
