@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define PAUSE_FIRST_MS 100
-#define PAUSE_MAX_MS 30000
 #define HEALTH_TIMEOUT_MS 1000
 
 /* In the new process, where only async-signal-safe functions may be called. */
@@ -68,11 +67,11 @@ bool child_becomes_ready(struct child *child)
     return true;
 }
 
-static int64_t next_pause(int64_t pause_ms, int64_t ran_ms)
+static int64_t next_pause(int64_t pause_ms, int64_t ran_ms, int64_t max_ms)
 {
     if (pause_ms == 0 || ran_ms >= 10 * pause_ms)
         return PAUSE_FIRST_MS;
-    return pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
+    return pause_ms * 2 < max_ms ? pause_ms * 2 : max_ms;
 }
 
 void child_ended(struct child *child, int status)
@@ -82,7 +81,7 @@ void child_ended(struct child *child, int status)
         metric_add(child->exits_signal, 1);
     else if (WEXITSTATUS(status) != 0)
         metric_add(child->exits_status, 1);
-    child->pause_ms = next_pause(child->pause_ms, now - child->started_ms);
+    child->pause_ms = next_pause(child->pause_ms, now - child->started_ms, child->pause_max_ms);
     child->state = CHILD_DOWN;
     child->pid = 0;
     child->start_ms = now + child->pause_ms;

@@ -14,9 +14,9 @@
  *    |  start_ms             |        it ended         |
  *    +-----------------------+-------------------------+
  *
- * A child that ends is started again after a pause: 0.1 s, doubled each time up to 30 s; one that
- * ran for ten times its last pause begins with 0.1 s again. Only the thread that starts children
- * may use them: the kernel signals them when that thread ends (PR_SET_PDEATHSIG).
+ * A child that ends is started again after a pause: 0.1 s, doubled each time up to a maximum; one
+ * that ran for ten times its last pause begins with 0.1 s again. Only the thread that starts
+ * children may use them: the kernel signals them when that thread ends (PR_SET_PDEATHSIG).
  */
 
 enum child_state { CHILD_DOWN, CHILD_STARTING, CHILD_READY };
@@ -26,11 +26,12 @@ struct child {
     const char *program; /* its path */
     const char *health;  /* path of its socket */
     enum child_state state;
-    pid_t pid;                   /* 0 while it is down */
-    bool was_ready;              /* at any time */
-    int64_t started_ms;          /* monotonic */
-    int64_t start_ms;            /* while down: when to start it */
-    int64_t pause_ms;            /* before the next start */
+    pid_t pid;          /* 0 while it is down */
+    bool was_ready;     /* at any time */
+    int64_t started_ms; /* monotonic */
+    int64_t start_ms;   /* while down: when to start it */
+    int64_t pause_ms;   /* before the next start */
+    int64_t pause_max_ms;
     struct metric *exits_status; /* mailrail_launcher_exits_total{service,how} */
     struct metric *exits_signal;
 };

@@ -27,6 +27,7 @@
 struct launcher_config {
     struct str_list services;
     uint64_t grace_ms;
+    uint64_t restart_pause_max_ms;
 };
 
 static const struct option launcher_options[] = {
@@ -35,6 +36,8 @@ static const struct option launcher_options[] = {
                 "services to run, by the names of their programs"),
     OPTION_NUMBER(launcher_config, grace_ms, "20000", 100, 3600000, "ms",
                   "how long services may drain before they are killed"),
+    OPTION_NUMBER(launcher_config, restart_pause_max_ms, "30000", 100, 3600000, "ms",
+                  "longest pause before a service that keeps ending is started again"),
 };
 
 /* What other services need until they have drained. */
@@ -112,6 +115,7 @@ static bool prepare_child(struct launcher *l, struct child *child, struct str na
         metrics_counter(l->service->metrics, "mailrail_launcher_exits_total",
                         "Services that ended abnormally", "service", "how", NULL);
     child->name = arena_cstr(arena, name);
+    child->pause_max_ms = (int64_t)l->config->restart_pause_max_ms;
     child->program = arena_printf(arena, "%.*s/mailrail-%s", STR_ARG(directory), child->name).ptr;
     child->health = arena_printf(arena, "%.*s/%s.health", STR_ARG(run), child->name).ptr;
     child->exits_status = metric_with(exits, child->name, "status", NULL);

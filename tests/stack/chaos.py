@@ -325,7 +325,9 @@ def make_system(mailrail):
     return System(mailrail.process.pid, mailrail.smtp_port, mailrail.imap_port, users)
 
 
-OPTIONS = {"imap": {"cleartext_auth": True}, "log_level": "info"}
+OPTIONS = {"imap": {"cleartext_auth": True}, "log_level": "info",
+           # Who is killed every few seconds must not be kept away for long: there would be nothing to kill.
+           "launcher": {"restart_pause_max_ms": 500}}
 
 
 def main():
