@@ -1,4 +1,5 @@
 #include "services/mailrail/commands.h"
+#include "services/mailrail/launcher.h"
 #include "services/mailrail/siblings.h"
 
 #include <stdio.h>
@@ -93,14 +94,29 @@ static const char introduction[] =
     "```\n\n"
     "## Common options\n\n";
 
-static bool describe_service(struct invocation *inv, struct str service, struct buf *out,
-                             struct err *err)
+static void describe_title(struct str service, struct buf *out)
 {
-    int status;
     buf_append(out, STR("\n## `"));
     for (size_t i = 0; i < service.len; i++)
         buf_append_char(out, service.ptr[i] == '-' ? '_' : service.ptr[i]);
     buf_append(out, STR("`\n\n"));
+}
+
+/* The launcher is this very program, not one beside it. */
+static void describe_launcher(struct buf *out)
+{
+    const struct option_group group = {.name = launcher_definition.name,
+                                       .options = launcher_definition.options,
+                                       .count = launcher_definition.option_count};
+    describe_title(str_from_cstr(launcher_definition.name), out);
+    options_describe(&group, 1, out);
+}
+
+static bool describe_service(struct invocation *inv, struct str service, struct buf *out,
+                             struct err *err)
+{
+    int status;
+    describe_title(service, out);
     TRY(siblings_ask(&inv->arena, service, "--describe-config", NULL, out, &status, err));
     return status == 0 ||
            err_set(err, ERR_INTERNAL, "mailrail-%.*s: exit status %d", STR_ARG(service), status);
@@ -118,6 +134,7 @@ static bool describe(struct invocation *inv, struct err *err)
     bool ok = true;
     for (size_t i = 0; ok && i < services.len; i++)
         ok = describe_service(inv, services.items[i], &out, err);
+    describe_launcher(&out);
     if (ok)
         printf("%.*s", STR_ARG(buf_str(&out)));
     buf_release(&out);
