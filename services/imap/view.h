@@ -18,7 +18,7 @@
  *
  *     index in the array + 1 - graves before it that the session knows of
  *
- * and with no graves, the usual case, just index + 1. docs/decisions/0016 says more.
+ * and with no graves, the usual case, just index + 1. docs/decisions/0012 says more.
  *
  *     view_join(view, &user);                          // horizon = now
  *     ... view_apply(view, &changes) ...               // by anybody

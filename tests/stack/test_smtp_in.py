@@ -201,7 +201,7 @@ def test_store_is_killed_and_comes_back(mailrail):
 
 
 def test_a_full_mailbox_does_not_keep_mail_from_others(mailrail):
-    """docs/decisions/0013"""
+    """docs/decisions/0009"""
     mailrail.command("account", "add", "tiny", "--address", "tiny@example.org", "--quota", "1",
                      "--password-stdin", stdin=PASSWORD + "\n")
     text = "Subject: for both\r\n\r\nhello\r\n"
