@@ -5,6 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __clang_analyzer__ /* see err.h */
+#undef err_set
+#undef err_set_errno
+#undef err_reply
+#undef err_wrap
+#endif
+
 static const char *const kind_names[] = {
     [ERR_NONE] = "none",           [ERR_SYNTAX] = "syntax",
     [ERR_STATE] = "state",         [ERR_LIMIT] = "limit",

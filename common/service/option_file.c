@@ -52,7 +52,7 @@ struct option_file *option_file_read(const char *path, struct arena *arena, stru
         err_set_errno(err, errno, "%s", path);
         return NULL;
     }
-    struct str text;
+    struct str text = STR_NULL;
     bool ok = read_all(fd, path, arena, &text, err);
     close(fd);
     return ok ? option_file_parse(path, text, arena, err) : NULL;
@@ -91,7 +91,7 @@ void option_file_free(struct option_file *file)
 
 static struct str nth_line(const char *text, unsigned number)
 {
-    struct str line, rest = str_from_cstr(text);
+    struct str line = STR_NULL, rest = str_from_cstr(text);
     for (unsigned i = 0; i < number; i++)
         str_cut(rest, '\n', &line, &rest);
     return line;
