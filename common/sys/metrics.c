@@ -152,8 +152,10 @@ struct metric_family *metrics_histogram(struct metrics *m, const char *name, con
 static void labels_key(const struct metric_family *family, const char *const *values,
                        struct buf *ret_key)
 {
-    for (size_t i = 0; i < family->label_count; i++)
+    for (size_t i = 0; i < family->label_count; i++) {
+        BUG_ON(!values[i]); /* fewer values than labels */
         buf_append(ret_key, str_make(values[i], strlen(values[i]) + 1));
+    }
 }
 
 static struct metric *add_series(struct metric_family *family, const char *const *values,
