@@ -117,7 +117,7 @@ Test(child, pauses_grow_while_it_keeps_dying)
 {
     struct metrics *m = metrics_new();
     struct metric *exits = metric_with(metrics_counter(m, "exits_total", "Exits", NULL), NULL);
-    struct child child = {.exits_status = exits, .exits_signal = exits};
+    struct child child = {.exits_status = exits, .exits_signal = exits, .pause_max_ms = 30000};
     static const int64_t want[] = {100,  200,   400,   800,   1600, 3200,
                                    6400, 12800, 25600, 30000, 30000};
     for (size_t i = 0; i < ARRAY_LEN(want); i++) {
