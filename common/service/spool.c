@@ -34,8 +34,9 @@ static bool create_file(struct spool_file *f, struct str data, const char *servi
             break;
     }
     err_set_errno(err, errno, "create %s", f->path);
-    /* To whoever has a message to store, a missing place is not a missing mailbox. */
-    if (err->kind == ERR_NOT_FOUND)
+    /* To whoever has a message to store, a missing place is not a missing mailbox, and one that we
+     * may not write to is not a mailbox that its owner may not write to. */
+    if (err->kind == ERR_NOT_FOUND || err->kind == ERR_DENIED)
         err->kind = ERR_TEMPORARY;
     return false;
 }

@@ -168,6 +168,23 @@ bool directory_sync(const char *path, struct err *err)
     return true;
 }
 
+bool directory_make_durable(const char *path, unsigned mode, unsigned levels, struct err *err)
+{
+    TRY(directory_make(path, mode, err));
+    struct str parent = str_from_cstr(path);
+    for (unsigned i = 0; i < levels; i++) {
+        char text[PATH_MAX];
+        ptrdiff_t slash = str_rfind_char(parent, '/');
+        if (slash <= 0)
+            return true; /* the working directory, or the root: made by somebody else */
+        parent = str_slice(parent, 0, (size_t)slash);
+        if (!str_copy_cstr(parent, text, sizeof(text)))
+            return err_set(err, ERR_LIMIT, "path too long: %s", path);
+        TRY(directory_sync(text, err));
+    }
+    return true;
+}
+
 static bool copy_bytes(int from, int to, struct err *err)
 {
     char chunk[COPY_CHUNK];

@@ -22,6 +22,10 @@ bool file_replace(const char *path, struct str bytes, unsigned mode, struct err 
 /* Makes the directory and its parents; fine when it is there. */
 bool directory_make(const char *path, unsigned mode, struct err *err) MUST_USE;
 bool directory_sync(const char *path, struct err *err) MUST_USE;
+/* The same as directory_make, and the names of the last `levels` directories of the path are on
+ * disk when it returns. */
+bool directory_make_durable(const char *path, unsigned mode, unsigned levels,
+                            struct err *err) MUST_USE;
 /* Hard link, or an exclusive copy (synced) where links across the two places are impossible.
  * ERR_CONFLICT when `to` exists; it is left as it is. */
 bool file_link_or_copy(const char *from, const char *to, struct err *err) MUST_USE;

@@ -29,9 +29,12 @@ enum session_next idle_wake(struct imap *imap)
     struct arena arena;
     arena_init(&arena, 64 * 1024);
     struct backend_call call = imap_call_in(imap, &arena);
-    if (!view_refresh(imap->selected.view, imap->server->backend, &call, false, &err))
-        log_debug(session_log(imap->session), "view not refreshed", LOG_ERR(&err));
+    bool ok = view_refresh(imap->selected.view, imap->server->backend, &call, false, &err);
     arena_release(&arena);
+    if (!ok && err.kind == ERR_DENIED)
+        return respond_session_ended(imap);
+    if (!ok)
+        log_debug(session_log(imap->session), "view not refreshed", LOG_ERR(&err));
     return tell(imap);
 }
 

@@ -13,8 +13,13 @@ bool message_open(struct message *m, struct err *err)
         return true;
     struct layout_path path = layout_message(m->data, m->account_id, m->row->id);
     int fd = open(path.text, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set_errno(err, errno, "open %s", path.text);
+    if (fd < 0) {
+        err_set_errno(err, errno, "open %s", path.text);
+        /* That we may not read it is a fault of ours, and says nothing about the session. */
+        if (err->kind == ERR_DENIED)
+            err->kind = ERR_CORRUPT;
+        return false;
+    }
     struct stat st;
     if (fstat(fd, &st) < 0 || (uint64_t)st.st_size != message_file_size(m)) {
         close(fd);

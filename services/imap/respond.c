@@ -127,7 +127,6 @@ static const struct {
     {ERR_STATE, "", "not possible", false},
     {ERR_LIMIT, "[LIMIT] ", "too large or too many", false},
     {ERR_NOT_FOUND, "[NONEXISTENT] ", "no such mailbox", false},
-    {ERR_DENIED, "[NOPERM] ", "not allowed", true},
     {ERR_CONFLICT, "[ALREADYEXISTS] ", "exists already", false},
     {ERR_TEMPORARY, "[UNAVAILABLE] ", "not possible now, try again later", true},
     {ERR_TIMEOUT, "[UNAVAILABLE] ", "took too long, try again later", true},
@@ -136,9 +135,19 @@ static const struct {
     {ERR_INTERNAL, "[SERVERBUG] ", "internal failure", true},
 };
 
+/* A session of ours has all rights in its account: what store denies is the token itself. The
+ * password was changed, or the account is gone; a client that stayed would only see failures. */
+enum session_next respond_session_ended(struct imap *imap)
+{
+    log_info(session_log(imap->session), "session ended by store");
+    return respond_bye(imap, "your session has ended, log in again");
+}
+
 enum session_next respond_err(struct imap *imap, const struct err *err)
 {
     size_t row = 0;
+    if (err->kind == ERR_DENIED)
+        return respond_session_ended(imap);
     while (row + 1 < ARRAY_LEN(failures) && failures[row].kind != err->kind)
         row++;
     if (failures[row].log)

@@ -15,8 +15,11 @@
 enum session_next respond_ok(struct imap *imap, const char *format, ...) PRINTF_LIKE(2, 3);
 enum session_next respond_no(struct imap *imap, const char *format, ...) PRINTF_LIKE(2, 3);
 enum session_next respond_bad(struct imap *imap, const char *format, ...) PRINTF_LIKE(2, 3);
-/* NO or BAD with the response code for this kind of failure; logs what is ours to fix. */
+/* NO with the response code for this kind of failure, BYE when store denies the session; logs what
+ * is ours to fix. */
 enum session_next respond_err(struct imap *imap, const struct err *err);
+/* BYE: store takes this session's token no more. */
+enum session_next respond_session_ended(struct imap *imap);
 /* BAD for what a cursor, or a parser with it, did not accept. */
 enum session_next respond_syntax(struct imap *imap, const struct err *err);
 /* As respond_ok, and what comes after the answer: SESSION_CLOSE, SESSION_STARTTLS. */

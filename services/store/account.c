@@ -197,21 +197,6 @@ static bool mark_unclean(struct account *account, uint64_t from, struct err *err
     return true;
 }
 
-/* Makes the directory and what is missing above it, down to names that are on disk. */
-static bool make_durable_directory(const char *path, unsigned levels, struct err *err)
-{
-    TRY(directory_make(path, 0770, err));
-    struct str parent = str_from_cstr(path);
-    for (unsigned i = 0; i < levels; i++) {
-        char text[LAYOUT_PATH_MAX];
-        parent = str_slice(parent, 0, (size_t)str_rfind_char(parent, '/'));
-        if (!str_copy_cstr(parent, text, sizeof(text)))
-            return err_set(err, ERR_LIMIT, "path too long: %s", path);
-        TRY(directory_sync(text, err));
-    }
-    return true;
-}
-
 static bool make_directories(struct account *account, uint64_t first, uint64_t last,
                              struct err *err)
 {
@@ -221,7 +206,7 @@ static bool make_directories(struct account *account, uint64_t first, uint64_t l
     for (; d <= last / LAYOUT_FILES_PER_DIRECTORY; d++) {
         struct layout_path path = layout_message_directory(
             account->store->settings->data, account->id, d * LAYOUT_FILES_PER_DIRECTORY);
-        TRY(make_durable_directory(path.text, 2, err)); /* msg/ and the account's */
+        TRY(directory_make_durable(path.text, 0770, 2, err)); /* msg/ and the account's */
         account->ready_directories = d + 1;
     }
     return true;
@@ -292,7 +277,7 @@ static bool open_database(struct account *account, struct err *err)
     account->group = db_group_new(account->db, GROUP_MAX);
     bool make;
     TRY(is_new(account, &make, err));
-    return !make || (make_durable_directory(directory.text, 2, err) &&
+    return !make || (directory_make_durable(directory.text, 0770, 2, err) &&
                      db_group_run(account->group, make_contents, NULL, DB_DURABLE, err));
 }
 

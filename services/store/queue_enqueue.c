@@ -173,10 +173,7 @@ static bool prepare_directory(struct queue *queue, uint64_t base_id, struct err 
     uint64_t number = base_id / LAYOUT_FILES_PER_DIRECTORY;
     struct layout_path path = layout_queue_message_directory(queue->store->settings->data, base_id);
     if (number != queue->made_directory) {
-        TRY(directory_make(path.text, 0770, err));
-        char parent[LAYOUT_PATH_MAX + 4];
-        snprintf(parent, sizeof(parent), "%s/..", path.text);
-        TRY(directory_sync(parent, err));
+        TRY(directory_make_durable(path.text, 0770, 3, err)); /* msg/, queue/ and the data's */
         queue->made_directory = number;
     }
     db_group_sync_directory(queue->group, path.text);

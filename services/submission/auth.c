@@ -58,6 +58,20 @@ static struct identity *identity_new(struct smtpd_session *s, struct str token)
     return identity && !str_is_null(identity->token) ? identity : NULL;
 }
 
+/* What breaks the mechanism's grammar is the client's failure (spec 10 B3, B4); all else is ours.
+ */
+static void ask_failed(struct smtpd_session *s, const struct err *err,
+                       struct smtpd_auth_result *ret)
+{
+    if (err->kind == ERR_SYNTAX) {
+        ret->refusal = SMTP_REPLY(501, 5, 5, 4, "this is no answer of the mechanism");
+        ret->counts = true;
+        return;
+    }
+    ret->refusal = SMTP_REPLY(454, 4, 7, 0, "cannot check logins now, try again later");
+    smtpd_failed(s, "cannot check a login", err);
+}
+
 void submission_auth(struct smtpd_session *s, const struct smtpd_auth_step *step,
                      struct smtpd_auth_result *ret)
 {
@@ -66,7 +80,7 @@ void submission_auth(struct smtpd_session *s, const struct smtpd_auth_step *step
     *ret = (struct smtpd_auth_result){.outcome = SMTPD_AUTH_FAILURE};
     ret->refusal = SMTP_REPLY(454, 4, 7, 0, "cannot check logins now, try again later");
     if (!ask_store(s, step, &result, &err)) {
-        smtpd_failed(s, "cannot check a login", &err);
+        ask_failed(s, &err, ret);
         return;
     }
     ret->challenge = result.challenge;

@@ -235,17 +235,29 @@ def test_clients_of_the_standard_library(shared_mailrail):
 
 def test_a_new_password_ends_old_logins(make_mailrail):
     mailrail = make_mailrail()
-    with mailrail.imap(USER) as imap:
-        assert imap.select()[0] == "OK"
-        mailrail.command("password", "set", "ann", stdin="another horse\n")
-        try:
-            assert imap.create("Late")[0] != "OK", "the session still works"
-        except imaplib.IMAP4.abort:
-            pass
+    imap, idling = mailrail.imap(USER), mailrail.imap(USER)
+    assert imap.select()[0] == "OK" and idling.select()[0] == "OK"
+    idling.send(b"i IDLE\r\n")
+    assert idling.readline().startswith(b"+")
+    mailrail.command("password", "set", "ann", stdin="another horse\n")
+    with pytest.raises(imaplib.IMAP4.abort):
+        imap.create("Late")
+    mailrail.deliver(USER)
+    assert idling.readline().startswith(b"* BYE"), "an idling session ends with the next event"
+    idling.shutdown()
     client = Imap(mailrail)
     assert client.start("PLAIN", plain()) == b"NO"
     assert client.start("PLAIN", plain(password="another horse")) == b"OK"
     client.close()
+
+
+def test_what_no_mechanism_says_is_the_clients_failure(mailrail):
+    """Not an outage of ours: it is counted, and the answer is permanent."""
+    for mechanism, response in (("PLAIN", b"abc"), ("SCRAM-SHA-256", b"garbage")):
+        client = Submission(mailrail)
+        assert client.start(mechanism, response) == b"501", mechanism
+        client.close()
+    assert "cannot check a login" not in mailrail.log()
 
 
 def test_a_restart_of_store_ends_no_login(make_mailrail):
