@@ -2,9 +2,9 @@
 
 #include "common/base/array.h"
 #include "common/base/bug.h"
-#include "common/base/str.h"
+#include "common/base/clock.h"
+#include "common/bus/event_batch.h"
 
-#include <endian.h>
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/pub.h>
 #include <nng/protocol/pubsub0/sub.h>
@@ -12,9 +12,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-/* On the wire: topic, NUL, sequence number (8 bytes, big endian), protobuf. The numbers let a
- * subscriber notice that nng dropped something; for that it must see every event, so topics are
+/* A subscriber must see every message, to notice by its number that nng dropped one; so topics are
  * filtered here and not by nng. */
 
 #define SEND_QUEUE 2048
@@ -22,17 +23,37 @@
 #define RECONNECT_MIN_MS 10
 #define RECONNECT_MAX_MS 250
 
+/* What happens within so long after a message leaves in one: sending costs nng and every subscriber
+ * some thread switches each time, which under load would be most of a delivery's price. */
+#define GATHER_US 4000
+#define BATCH_MAX (256UL << 10) /* bytes; then it leaves at once */
+
 struct event_publisher {
     nng_socket socket;
-    pthread_mutex_t lock; /* numbers leave in order */
+    pthread_t sender;
+    bool has_sender;
+    pthread_mutex_t lock; /* of all that follows; numbers leave in order */
+    pthread_cond_t wake;
+    struct buf batch; /* events that wait for `sender` */
+    int64_t sent_us;  /* when the last message left */
     uint64_t sequence;
+    bool is_stopping;
 };
 
-struct event_publisher *event_publisher_new(const char *url, mode_t mode, struct err *err)
+static void init_publisher(struct event_publisher *p)
 {
-    struct event_publisher *p = xcalloc(1, sizeof(*p));
-    nng_listener listener;
+    pthread_condattr_t monotonic;
     pthread_mutex_init(&p->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    buf_init(&p->batch, BATCH_MAX);
+}
+
+static int listen_at(struct event_publisher *p, const char *url, mode_t mode)
+{
+    nng_listener listener;
     int rc = nng_pub0_open(&p->socket);
     if (rc == 0)
         rc = nng_socket_set_int(p->socket, NNG_OPT_SENDBUF, SEND_QUEUE);
@@ -40,40 +61,100 @@ struct event_publisher *event_publisher_new(const char *url, mode_t mode, struct
         rc = nng_listener_create(&listener, p->socket, url);
     if (rc == 0 && str_starts_with(str_from_cstr(url), STR("ipc://")))
         rc = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, mode ? (int)mode : 0600);
-    if (rc == 0)
-        rc = nng_listener_start(listener, 0);
-    if (rc == 0)
+    return rc != 0 ? rc : nng_listener_start(listener, 0);
+}
+
+/* With the lock held. */
+static void send_batch(struct event_publisher *p)
+{
+    nng_msg *message;
+    if (nng_msg_alloc(&message, 0) != 0 || nng_msg_append_u64(message, ++p->sequence) != 0 ||
+        nng_msg_append(message, p->batch.ptr, p->batch.len) != 0)
+        BUG("out of memory: %zu bytes", p->batch.len);
+    if (nng_sendmsg(p->socket, message, NNG_FLAG_NONBLOCK) != 0)
+        nng_msg_free(message);
+    buf_reset(&p->batch);
+    p->sent_us = clock_monotonic_us();
+}
+
+static void wait_until(struct event_publisher *p, int64_t us)
+{
+    struct timespec until = {us / 1000000, us % 1000000 * 1000};
+    pthread_cond_timedwait(&p->wake, &p->lock, &until);
+}
+
+/* Sends what gathered. */
+static void *send_later(void *arg)
+{
+    struct event_publisher *p = arg;
+    pthread_mutex_lock(&p->lock);
+    while (!p->is_stopping) {
+        int64_t due_us = p->sent_us + GATHER_US;
+        if (p->batch.len == 0)
+            pthread_cond_wait(&p->wake, &p->lock);
+        else if (clock_monotonic_us() < due_us)
+            wait_until(p, due_us);
+        else
+            send_batch(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+struct event_publisher *event_publisher_new(const char *url, mode_t mode, struct err *err)
+{
+    struct event_publisher *p = xcalloc(1, sizeof(*p));
+    init_publisher(p);
+    int rc = listen_at(p, url, mode);
+    if (rc == 0) {
+        if (pthread_create(&p->sender, NULL, send_later, p) != 0)
+            BUG("cannot start a thread");
+        p->has_sender = true;
         return p;
+    }
     err_set(err, rc == NNG_EADDRINUSE ? ERR_CONFLICT : ERR_INTERNAL, "events at %s: %s", url,
             nng_strerror(rc));
     event_publisher_free(p);
     return NULL;
 }
 
+static void join_sender(struct event_publisher *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->is_stopping = true;
+    pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    pthread_join(p->sender, NULL);
+    if (p->batch.len > 0)
+        send_batch(p);
+}
+
 void event_publisher_free(struct event_publisher *p)
 {
     if (!p)
         return;
+    if (p->has_sender)
+        join_sender(p);
     nng_close(p->socket);
+    buf_release(&p->batch);
+    pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
 
 void event_publish(struct event_publisher *p, const char *topic, const ProtobufCMessage *event)
 {
-    size_t topic_size = strlen(topic) + 1;
-    size_t event_size = protobuf_c_message_get_packed_size(event);
-    nng_msg *message;
-    if (nng_msg_alloc(&message, topic_size + sizeof(uint64_t) + event_size) != 0)
-        BUG("out of memory: %zu bytes", event_size);
-    char *at = nng_msg_body(message);
-    memcpy(at, topic, topic_size);
-    protobuf_c_message_pack(event, (uint8_t *)at + topic_size + sizeof(uint64_t));
     pthread_mutex_lock(&p->lock);
-    uint64_t sequence = htobe64(++p->sequence);
-    memcpy(at + topic_size, &sequence, sizeof(sequence));
-    if (nng_sendmsg(p->socket, message, NNG_FLAG_NONBLOCK) != 0)
-        nng_msg_free(message);
+    bool was_empty = p->batch.len == 0;
+    if (!event_batch_add(&p->batch, topic, event)) {
+        send_batch(p);
+        if (!event_batch_add(&p->batch, topic, event))
+            BUG("an event of more than %lu bytes", BATCH_MAX);
+    }
+    if (clock_monotonic_us() - p->sent_us >= GATHER_US)
+        send_batch(p);
+    else if (was_empty)
+        pthread_cond_signal(&p->wake);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -126,18 +207,16 @@ static void tell_reconnected(struct event_subscriber *s)
 
 static void handle(struct event_subscriber *s, struct str bytes)
 {
-    struct str topic, rest;
-    uint64_t sequence;
-    if (!str_cut(bytes, '\0', &topic, &rest) || rest.len < sizeof(sequence))
-        return;
-    memcpy(&sequence, rest.ptr, sizeof(sequence));
-    sequence = be64toh(sequence);
+    struct wire w = wire_init(bytes);
+    struct str topic, payload;
+    uint64_t sequence = wire_take_u64(&w, "sequence number");
     bool lost_some = s->expected != 0 && sequence != s->expected;
     s->expected = sequence + 1;
     if (lost_some)
         tell_reconnected(s); /* the same as having been away */
-    if (is_wanted(s, topic))
-        s->handler.event(s->handler.user, topic, str_skip(rest, sizeof(sequence)));
+    while (event_batch_next(&w, &topic, &payload))
+        if (is_wanted(s, topic))
+            s->handler.event(s->handler.user, topic, payload);
 }
 
 static void *receive(void *arg)

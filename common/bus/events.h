@@ -17,7 +17,8 @@ struct event_subscriber;
 /* One per process that publishes. `mode` is the permission of an ipc:// socket. Thread-safe. */
 struct event_publisher *event_publisher_new(const char *url, mode_t mode, struct err *err);
 void event_publisher_free(struct event_publisher *p);
-/* Never blocks and never fails; without subscribers it does nothing. */
+/* Never blocks and never fails; without subscribers it does nothing. The first event after a quiet
+ * moment leaves at once; those of the next few milliseconds leave together. */
 void event_publish(struct event_publisher *p, const char *topic, const ProtobufCMessage *event);
 
 /* Callbacks run on the subscriber's one thread, in order. `payload` is the protobuf of the topic's
