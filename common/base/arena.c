@@ -155,6 +155,22 @@ struct str arena_printf(struct arena *a, const char *format, ...)
     return str_make(p, (size_t)need);
 }
 
+struct str arena_join(struct arena *a, const struct str *parts, size_t count, char separator)
+{
+    size_t len = count > 0 ? count - 1 : 0;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].len;
+    char *text = arena_alloc(a, len), *at = text;
+    for (size_t i = 0; text && i < count; i++) {
+        if (i > 0)
+            *at++ = separator;
+        if (parts[i].len > 0)
+            memcpy(at, parts[i].ptr, parts[i].len);
+        at += parts[i].len;
+    }
+    return text ? str_make(text, len) : STR_NULL;
+}
+
 struct str arena_lower(struct arena *a, struct str s)
 {
     char *p = arena_alloc(a, s.len);

@@ -51,6 +51,8 @@ void *arena_alloc_array(struct arena *a, size_t count, size_t size) MUST_USE;
  * string). */
 struct str arena_copy(struct arena *a, struct str s);
 struct str arena_printf(struct arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
+/* All parts one after the other, any bytes, with `separator` between them. */
+struct str arena_join(struct arena *a, const struct str *parts, size_t count, char separator);
 struct str arena_lower(struct arena *a, struct str s);
 
 /* A NUL-terminated copy, for libc, OpenSSL and protobuf. NULL when `s` holds a NUL byte, or the

@@ -17,7 +17,7 @@
 struct backend {
     struct rpc_client *delivery;
     struct rpc_client *dns;
-    struct resolve_cache *resolved;
+    struct recent *resolved;
 };
 
 struct backend *backend_open(struct service *service, struct err *err)
@@ -37,7 +37,7 @@ void backend_close(struct backend *b)
 {
     if (!b)
         return;
-    resolve_cache_free(b->resolved);
+    recent_free(b->resolved);
     rpc_client_free(b->delivery);
     rpc_client_free(b->dns);
     free(b);
@@ -119,7 +119,7 @@ bool backend_resolve(struct backend *b, uint64_t cid, struct address address, st
     if (resolve_cache_find(b->resolved, address, now_ms, arena, ret))
         return true;
     TRY(ask_store(b, cid, address, arena, ret, err));
-    resolve_cache_add(b->resolved, address, ret, now_ms);
+    resolve_cache_add(b->resolved, address, ret, now_ms, arena);
     return true;
 }
 

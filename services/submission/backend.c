@@ -1,9 +1,11 @@
 #include "services/submission/backend.h"
 
 #include "common/base/bug.h"
+#include "common/base/clock.h"
 #include "common/bus/rpc.h"
 #include "proto/auth.pb-c.h"
 #include "proto/submit.pb-c.h"
+#include "services/submission/check_cache.h"
 
 #include <stdlib.h>
 
@@ -15,11 +17,13 @@
 struct backend {
     struct rpc_client *auth;
     struct rpc_client *submit;
+    struct recent *checked;
 };
 
 struct backend *backend_open(struct service *service, struct err *err)
 {
     struct backend *b = xcalloc(1, sizeof(*b));
+    b->checked = check_cache_new();
     b->auth = service_connect(service, "auth", &mailrail__auth__descriptor, err);
     if (b->auth)
         b->submit = service_connect(service, "submit", &mailrail__submit__descriptor, err);
@@ -33,6 +37,7 @@ void backend_close(struct backend *b)
 {
     if (!b)
         return;
+    recent_free(b->checked);
     rpc_client_free(b->auth);
     rpc_client_free(b->submit);
     free(b);
@@ -141,8 +146,9 @@ bool backend_auth(struct backend *b, uint64_t cid, const struct backend_auth_ste
 
 /* ---- Submit */
 
-bool backend_check_sender(struct backend *b, uint64_t cid, struct str token, struct address address,
-                          struct arena *arena, enum backend_sender *ret, struct err *err)
+static bool ask_about_sender(struct backend *b, uint64_t cid, struct str token,
+                             struct address address, struct arena *arena, enum backend_sender *ret,
+                             struct err *err)
 {
     Mailrail__MailAddress sender = address_of(address, arena);
     Mailrail__MailAddress *senders[] = {&sender};
@@ -170,6 +176,19 @@ bool backend_check_sender(struct backend *b, uint64_t cid, struct str token, str
     return true;
 }
 
+bool backend_check_sender(struct backend *b, uint64_t cid, struct str token, struct address address,
+                          struct arena *arena, enum backend_sender *ret, struct err *err)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    *ret = BACKEND_SENDER_ALLOWED;
+    if (check_cache_has_sender(b->checked, token, address, now_ms, arena))
+        return true;
+    TRY(ask_about_sender(b, cid, token, address, arena, ret, err));
+    if (*ret == BACKEND_SENDER_ALLOWED)
+        check_cache_add_sender(b->checked, token, address, now_ms, arena);
+    return true;
+}
+
 static enum backend_recipient_class class_of(Mailrail__AddressClass class)
 {
     switch (class) {
@@ -186,9 +205,9 @@ static enum backend_recipient_class class_of(Mailrail__AddressClass class)
     }
 }
 
-bool backend_check_recipient(struct backend *b, uint64_t cid, struct str token,
-                             struct address address, struct arena *arena,
-                             struct backend_recipient *ret, struct err *err)
+static bool ask_about_recipient(struct backend *b, uint64_t cid, struct str token,
+                                struct address address, struct arena *arena,
+                                struct backend_recipient *ret, struct err *err)
 {
     Mailrail__MailAddress recipient = address_of(address, arena);
     Mailrail__CheckRecipientRequest request = MAILRAIL__CHECK_RECIPIENT_REQUEST__INIT;
@@ -203,6 +222,20 @@ bool backend_check_recipient(struct backend *b, uint64_t cid, struct str token,
         .error_code = reply->error_code == 421 ? 421 : 550,
         .error_text = str_from_cstr(reply->error_text),
     };
+    return true;
+}
+
+bool backend_check_recipient(struct backend *b, uint64_t cid, struct str token,
+                             struct address address, struct arena *arena,
+                             struct backend_recipient *ret, struct err *err)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    *ret = (struct backend_recipient){.class = BACKEND_RECIPIENT_REMOTE};
+    if (check_cache_is_remote(b->checked, address.domain, now_ms, arena))
+        return true;
+    TRY(ask_about_recipient(b, cid, token, address, arena, ret, err));
+    if (ret->class == BACKEND_RECIPIENT_REMOTE)
+        check_cache_add_remote(b->checked, address.domain, now_ms, arena);
     return true;
 }
 
