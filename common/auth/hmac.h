@@ -28,6 +28,15 @@ size_t digest_size(enum digest_type type);
 struct digest digest_of(enum digest_type type, struct str data);
 /* RFC 2104. */
 struct digest hmac(enum digest_type type, struct str key, struct str data);
+
+/* A key made ready once, for many digests: each then costs a fifth. Thread-safe after hmac_key_new.
+ */
+struct hmac_key;
+
+struct hmac_key *hmac_key_new(enum digest_type type, struct str key);
+void hmac_key_free(struct hmac_key *key);
+struct digest hmac_with(const struct hmac_key *key, struct str data);
+
 /* RFC 8018 PBKDF2 with HMAC, one digest long: the Hi() of RFC 5802. `iterations` is at least 1. */
 struct digest pbkdf2(enum digest_type type, struct str password, struct str salt,
                      unsigned iterations);

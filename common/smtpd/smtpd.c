@@ -75,8 +75,10 @@ static enum session_next run_data(struct smtpd_session *s, struct str chunk)
     int64_t began_us = clock_monotonic_us();
     struct smtp_reply reply = smtpd_data_chunk(s, chunk);
     enum session_next next = smtpd_answer(s, SMTP_VERB_DATA, reply, began_us);
-    if (reply.code != 0)
-        smtpd_transaction_end(s);
+    if (reply.code == 0)
+        return next;
+    session_send_now(s->conn); /* removing the spool file takes a moment */
+    smtpd_transaction_end(s);
     return next;
 }
 

@@ -80,6 +80,9 @@ void *session_user(struct session *s);
  * maximum, 64 MiB above that mark, is only a backstop, and passing it ends the session. */
 struct buf *session_out(struct session *s);
 bool session_out_is_full(const struct session *s); /* above the high-water mark, 256 KiB */
+/* Sends what is there before the callback returns, for an answer behind which work is left that the
+ * client need not wait for. What cannot be sent yet, or is held back, goes out as usual. */
+void session_send_now(struct session *s);
 struct log_ctx *session_log(struct session *s);
 uint64_t session_cid(const struct session *s);
 /* Bytes received after the current unit: true when more input is waiting. */

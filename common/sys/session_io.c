@@ -148,6 +148,16 @@ enum session_flush session_flush(struct session *s)
     return result;
 }
 
+void session_send_now(struct session *s)
+{
+    s->now_ms = clock_monotonic_ms();
+    if (s->slow || s->hold_until_ms > s->now_ms)
+        return;
+    session_trace_unit(s);
+    session_trace_output(s);
+    session_flush(s); /* a failure shows again after the callback */
+}
+
 void session_out_compact(struct session *s)
 {
     if (s->out_at == 0)

@@ -30,6 +30,7 @@ struct lease {
     uint64_t number;
     /* Of the destination in hand. */
     struct str domain;
+    ARRAY_OF(struct queue_leased) waiting;
     struct lane lanes[LANES_MAX + 1]; /* from 1 */
 };
 
@@ -157,31 +158,26 @@ static bool take(struct db *db, struct lease *l, struct queue_leased *m, struct 
     return true;
 }
 
-/* The waiting, due messages of the destination, first come, first served; in arena. */
-static bool read_waiting(struct db *db, struct lease *l, struct queue_leased **ret,
-                         size_t *ret_count, struct err *err)
+/* The waiting, due messages of the destination, first come, first served. */
+static bool read_waiting(struct db *db, struct lease *l, struct err *err)
 {
     size_t max = l->request->max_messages - l->taken.len + GROUP_RECIPIENTS_MAX;
-    struct queue_leased *found = arena_new_array(l->arena, max, struct queue_leased);
-    size_t count = 0;
-    if (!found)
-        return err_set(err, ERR_LIMIT, "lease: too much at once");
     struct db_query q = db_query(db, Q_WAITING);
     db_bind_str(&q, l->domain);
     db_bind_i64(&q, l->now_ms);
     db_bind_u64(&q, max);
-    while (count < max && db_step(&q)) {
-        struct queue_leased *m = &found[count++];
-        m->queue_id = db_column_u64(&q, 0);
-        m->base_id = db_column_u64(&q, 1);
-        m->recipient.localpart = db_column_copy(&q, 2, l->arena);
-        m->recipient.domain = l->domain;
-        m->attempt = (unsigned)db_column_u64(&q, 3) + 1;
-        m->max_attempts = (unsigned)db_column_u64(&q, 4);
-        m->dialed = db_column_copy(&q, 5, l->arena);
+    l->waiting.len = 0;
+    while (l->waiting.len < max && db_step(&q)) {
+        struct queue_leased m = {
+            .queue_id = db_column_u64(&q, 0),
+            .base_id = db_column_u64(&q, 1),
+            .recipient = {db_column_copy(&q, 2, l->arena), l->domain},
+            .attempt = (unsigned)db_column_u64(&q, 3) + 1,
+            .max_attempts = (unsigned)db_column_u64(&q, 4),
+            .dialed = db_column_copy(&q, 5, l->arena),
+        };
+        array_push(&l->waiting, m);
     }
-    *ret = found;
-    *ret_count = count;
     return db_done(&q, err);
 }
 
@@ -191,13 +187,13 @@ static bool same_group(const struct queue_leased *a, const struct queue_leased *
     return a->base_id == b->base_id && a->attempt == b->attempt;
 }
 
-static bool take_group(struct db *db, struct lease *l, struct queue_leased *waiting, size_t count,
-                       size_t first, unsigned lane, struct err *err)
+static bool take_group(struct db *db, struct lease *l, size_t first, unsigned lane, struct err *err)
 {
+    struct queue_leased *waiting = l->waiting.items;
     const struct queue_submission *submission = NULL;
     size_t taken = 0;
     TRY(read_submission(db, l, waiting[first].base_id, &submission, err));
-    for (size_t i = first; i < count && taken < GROUP_RECIPIENTS_MAX; i++) {
+    for (size_t i = first; i < l->waiting.len && taken < GROUP_RECIPIENTS_MAX; i++) {
         struct queue_leased *m = &waiting[i];
         if (m->lease != 0 || !same_group(m, &waiting[first]))
             continue;
@@ -213,20 +209,17 @@ static bool take_group(struct db *db, struct lease *l, struct queue_leased *wait
 /* False in `*ret_any` when nothing is due there. */
 static bool take_from_destination(struct db *db, struct lease *l, bool *ret_any, struct err *err)
 {
-    struct queue_leased *waiting = NULL;
-    size_t count = 0;
-    unsigned lane;
-    TRY(read_waiting(db, l, &waiting, &count, err));
-    *ret_any = count > 0;
-    for (size_t i = 0; i < count; i++) {
-        if (waiting[i].lease != 0)
+    TRY(read_waiting(db, l, err));
+    *ret_any = l->waiting.len > 0;
+    for (size_t i = 0; i < l->waiting.len; i++) {
+        if (l->waiting.items[i].lease != 0)
             continue;
-        lane = l->taken.len < l->request->max_messages ? choose_lane(l) : 0;
+        unsigned lane = l->taken.len < l->request->max_messages ? choose_lane(l) : 0;
         if (lane == 0) {
             l->reply->more = true;
             break;
         }
-        TRY(take_group(db, l, waiting, count, i, lane, err));
+        TRY(take_group(db, l, i, lane, err));
     }
     return true;
 }
@@ -323,6 +316,7 @@ bool queue_lease(struct queue *queue, const struct queue_lease_request *request,
         else /* the leases run out by themselves */
             ok = err_set(err, ERR_LIMIT, "lease: too much at once");
     }
+    array_release(&l.waiting);
     array_release(&l.taken);
     return ok;
 }

@@ -6,6 +6,7 @@
 #include "services/store/auth.h"
 #include "services/store/directory.h"
 #include "services/store/queue.h"
+#include "services/store/token.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -73,6 +74,17 @@ static bool load_key(struct store *store, struct err *err)
     return ok;
 }
 
+static bool open_parts(struct store *store, const char *data, struct err *err)
+{
+    TRY(directory_make(data, 0770, err));
+    TRY(load_key(store, err));
+    token_open(store);
+    TRY(directory_open(store, err));
+    TRY(auth_open(store, err));
+    TRY(accounts_open(store, err));
+    return queue_open(store, err);
+}
+
 bool store_open(struct store *store, const struct settings *settings,
                 const struct store_config *config, const struct log_ctx *log,
                 struct metrics *metrics, struct event_publisher *events, struct err *err)
@@ -82,8 +94,7 @@ bool store_open(struct store *store, const struct settings *settings,
     char data[LAYOUT_PATH_MAX];
     if (!str_copy_cstr(settings->data, data, sizeof(data) - 128))
         return err_set(err, ERR_LIMIT, "data: the path is too long");
-    if (directory_make(data, 0770, err) && load_key(store, err) && directory_open(store, err) &&
-        auth_open(store, err) && accounts_open(store, err) && queue_open(store, err))
+    if (open_parts(store, data, err))
         return true;
     store_close(store);
     return false;
@@ -97,6 +108,7 @@ void store_close(struct store *store)
     accounts_close(store->accounts);
     auth_close(store->auth);
     directory_close(store->directory);
+    token_close(store);
     explicit_bzero(store, sizeof(*store));
 }
 

@@ -49,6 +49,7 @@ struct store {
     /* Random, made at the first start (data/store.key): seals tokens and SASL states, so that they
      * outlive a restart. */
     unsigned char sealing_key[STORE_SEALING_KEY_SIZE];
+    struct hmac_key *token_key; /* of token.c */
     struct directory *directory;
     struct auth *auth;
     struct accounts *accounts;

@@ -5,15 +5,23 @@
 #include "common/text/wire.h"
 #include "services/store/directory.h"
 
+#include <string.h>
+
 #define TOKEN_FORMAT 1
 #define TOKEN_SIZE_MAX 512
 
 /* The store's key is used for several things; each has a key of its own made from it. */
-static struct digest token_mac(const struct store *store, struct str bytes)
+void token_open(struct store *store)
 {
     struct str key = str_make(store->sealing_key, sizeof(store->sealing_key));
     struct digest token_key = hmac(DIGEST_SHA256, key, STR("session token"));
-    return hmac(DIGEST_SHA256, digest_str(&token_key), bytes);
+    store->token_key = hmac_key_new(DIGEST_SHA256, digest_str(&token_key));
+    explicit_bzero(&token_key, sizeof(token_key));
+}
+
+void token_close(struct store *store)
+{
+    hmac_key_free(store->token_key);
 }
 
 struct str token_seal(const struct store *store, const struct token_session *session,
@@ -27,7 +35,7 @@ struct str token_seal(const struct store *store, const struct token_session *ses
     wire_put_u32(&b, session->rights);
     wire_put_u64(&b, (uint64_t)session->expires_ms);
     wire_put_str16(&b, str_from_cstr(session->login));
-    struct digest mac = token_mac(store, buf_str(&b));
+    struct digest mac = hmac_with(store->token_key, buf_str(&b));
     buf_append(&b, digest_str(&mac));
     struct str token = b.overflow ? STR_NULL : arena_copy(arena, buf_str(&b));
     buf_release(&b);
@@ -45,7 +53,7 @@ static bool open_token(const struct store *store, struct str token, struct token
     if (token.len < SHA256_SIZE || token.len > TOKEN_SIZE_MAX)
         return false;
     struct str body = str_slice(token, 0, token.len - SHA256_SIZE);
-    struct digest mac = token_mac(store, body);
+    struct digest mac = hmac_with(store->token_key, body);
     if (!str_eq_secret(str_skip(token, body.len), digest_str(&mac)))
         return false;
     struct wire w = wire_init(body);

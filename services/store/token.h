@@ -26,6 +26,10 @@ struct token_session {
     char login[TOKEN_LOGIN_MAX]; /* the address that logged in */
 };
 
+/* Part of opening and closing the store, when its key is known. */
+void token_open(struct store *store);
+void token_close(struct store *store);
+
 /* In arena; STR_NULL when that is full. */
 struct str token_seal(const struct store *store, const struct token_session *session,
                       struct arena *arena);

@@ -100,6 +100,7 @@ int main(int argc, char **argv)
     settings = (struct settings){.hostname = STR("localhost"), .data = str_from_cstr(data)};
     store = (struct store){.settings = &settings, .config = &config};
     arena_init(&arena, 1 << 20);
+    token_open(&store);
     check(directory_open(&store, &err) && auth_open(&store, &err));
     fill(accounts);
     measure(accounts);

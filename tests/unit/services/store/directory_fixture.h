@@ -25,6 +25,7 @@ static inline void fixture_open(struct directory_fixture *f)
     f->store = (struct store){.settings = &f->settings, .config = &f->config};
     f->store.log = log_root(log_new(2, LOG_ERROR), "store");
     memset(f->store.sealing_key, 7, sizeof(f->store.sealing_key));
+    token_open(&f->store);
     cr_assert(directory_open(&f->store, &err), "%s", err.detail);
     cr_assert(auth_open(&f->store, &err), "%s", err.detail);
 }
@@ -33,6 +34,7 @@ static inline void fixture_close(struct directory_fixture *f)
 {
     auth_close(f->store.auth);
     directory_close(f->store.directory);
+    token_close(&f->store);
     log_free(f->store.log.log);
 }
 
