@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #define RETRY_PAUSE_US 500000
-#define BATCH_PAUSE_US 8000 /* lets results gather, so that they share a commit */
+#define BATCH_PAUSE_US 20000 /* lets results gather, so that they share a commit */
 #define BATCH_MAX 500       /* recipients */
 
 void results_add(struct deliverer *d, struct job *job)

@@ -8,7 +8,7 @@
 
 #include <time.h>
 
-#define LEASE_PAUSE_MS 8 /* between leases while there is much to do: they get larger */
+#define LEASE_PAUSE_MS 20 /* between leases while there is much to do: they get larger */
 #define FAILED_PAUSE_MS 1000
 #define POLL_MS 30000 /* events may be lost */
 #define TICK_MS 1000  /* for idle connections and leases, while there are any */
