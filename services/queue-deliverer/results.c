@@ -5,7 +5,7 @@
 
 #define RETRY_PAUSE_US 500000
 #define BATCH_PAUSE_US 20000 /* lets results gather, so that they share a commit */
-#define BATCH_MAX 500       /* recipients */
+#define BATCH_MAX 500        /* recipients */
 
 void results_add(struct deliverer *d, struct job *job)
 {
