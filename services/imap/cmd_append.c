@@ -30,6 +30,7 @@ struct append_work {
     bool utf8_form; /* "UTF8 (" literal ")": the parenthesis is still to come */
     bool after_cr;  /* the last byte written was CR */
     bool failed;    /* read on, drop everything, then answer `err` */
+    bool wrong;     /* `err` is about the command's syntax */
     bool zero;      /* a message of no bytes: RFC 3502 cancels the command */
     struct err err;
 };
@@ -57,6 +58,8 @@ static void fail(struct append_work *work, const struct err *err)
 
 static enum session_next respond_failure(struct imap *imap, const struct append_work *work)
 {
+    if (work->wrong)
+        return respond_syntax(imap, &work->err);
     if (work->zero)
         return respond_no(imap, "a message of no bytes cannot be stored");
     if (work->err.kind == ERR_NOT_FOUND)
@@ -149,9 +152,9 @@ static bool parse_message(struct append_work *work, struct message *message, str
 static void finish_message(struct append_work *work)
 {
     struct err err;
-    struct message *message = work->messages[work->len - 1];
     if (work->failed)
         return;
+    struct message *message = work->messages[work->len - 1];
     if (!spool_finish(&message->spool, &err) || !parse_message(work, message, &err)) {
         fail(work, &err);
         return;
@@ -192,6 +195,8 @@ static void check_size(struct imap *imap, struct append_work *work,
                        const struct frame_literal *literal)
 {
     struct err err;
+    if (work->failed)
+        return;
     if (literal->size == 0) {
         work->zero = true;
         err_set(&err, ERR_SYNTAX, "message of no bytes");
@@ -232,7 +237,8 @@ static void open_message(struct imap *imap, struct append_work *work,
     work->after_cr = false;
 }
 
-/* The client may send the message, or is told now why not. What is sent unasked is read anyway. */
+/* The client may send the message, or is told now why not. What is sent unasked is read anyway;
+ * `item` is not looked at when the command has failed. */
 static enum session_next begin_message(struct imap *imap, struct append_work *work,
                                        const struct append_item *item,
                                        const struct frame_literal *literal)
@@ -276,15 +282,31 @@ static void take_item(struct imap *imap, struct cursor *c, struct append_item *i
     *ret_utf8_form = cursor_skip_nocase(c, STR("UTF8 ("));
 }
 
-/* A wrong line whose literal comes unasked ends the connection: there is no way back. */
-static enum session_next wrong(struct imap *imap, struct cursor *c, bool sync)
+static void take_error(struct cursor *c, struct err *err)
+{
+    cursor_fail(c, "message literal");
+    if (cursor_check(c, err))
+        BUG("no failure");
+}
+
+static enum session_next end_wrong(struct imap *imap, struct cursor *c)
 {
     struct err err;
-    cursor_fail(c, "message literal");
-    if (cursor_check(c, &err))
-        BUG("no failure");
-    enum session_next next = respond_syntax(imap, &err);
-    return sync ? next : SESSION_CLOSE;
+    take_error(c, &err);
+    return respond_syntax(imap, &err);
+}
+
+/* A wrong line whose message comes unasked is answered after it. */
+static enum session_next wrong(struct imap *imap, struct append_work *work, struct cursor *c,
+                               const struct frame_literal *literal)
+{
+    struct err err;
+    take_error(c, &err);
+    if (literal->sync)
+        return respond_syntax(imap, &err);
+    fail(work, &err);
+    work->wrong = true;
+    return begin_message(imap, work, NULL, literal);
 }
 
 /* After a message: the end, or the next one. */
@@ -293,21 +315,23 @@ static enum session_next line_input(struct imap *imap, struct str unit)
     struct append_work *work = imap->work;
     struct cursor c = cursor_init(unit);
     struct frame_literal literal;
+    bool more = frame_ends_in_literal(unit, &literal);
+    if (work->failed && more && !literal.sync)
+        return begin_message(imap, work, NULL, &literal);
+    if (work->failed)
+        return respond_failure(imap, work);
     if (work->utf8_form)
         cursor_expect(&c, ')');
-    bool more = frame_ends_in_literal(unit, &literal);
     if (!more) {
         cursor_skip(&c, '\r');
         cursor_expect(&c, '\n');
-        if (cursor_failed(&c))
-            return wrong(imap, &c, true);
-        return work->failed ? respond_failure(imap, work) : store_messages(imap, work);
+        return cursor_failed(&c) ? end_wrong(imap, &c) : store_messages(imap, work);
     }
     struct append_item item = {0};
     parse_space(&c);
     take_item(imap, &c, &item, &work->utf8_form);
     if (cursor_failed(&c) || cursor_offset(&c) != literal.offset)
-        return wrong(imap, &c, literal.sync);
+        return wrong(imap, work, &c, &literal);
     return begin_message(imap, work, &item, &literal);
 }
 
@@ -328,7 +352,7 @@ bool append_takes_literal(struct imap *imap, const struct command_start *start,
     struct append_item item = {0};
     take_item(imap, &c, &item, &work->utf8_form);
     if (cursor_failed(&c) || cursor_offset(&c) != literal->offset)
-        *ret_next = wrong(imap, &c, literal->sync);
+        *ret_next = wrong(imap, work, &c, literal);
     else
         *ret_next = begin_message(imap, work, &item, literal);
     return true;
@@ -339,5 +363,5 @@ enum session_next cmd_append(struct imap *imap, struct cursor *args)
 {
     parse_space(args);
     name_take(imap, args);
-    return wrong(imap, args, true);
+    return end_wrong(imap, args);
 }

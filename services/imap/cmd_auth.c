@@ -221,19 +221,19 @@ static enum session_next authenticate(struct imap *imap, struct str mechanism, b
                                       struct str initial)
 {
     bool plus = str_ends_with(mechanism, STR("-PLUS"));
-    bool server_first = str_eq(mechanism, STR("CRAM-MD5"));
+    bool is_cram = str_eq(mechanism, STR("CRAM-MD5")), is_login = str_eq(mechanism, STR("LOGIN"));
     struct exchange *x = arena_new(&imap->arena, struct exchange);
     x->mechanism = mechanism;
     if (!capability_has_mechanism(mechanism))
         return respond_no(imap, "[CANNOT] unknown mechanism");
-    if (str_eq(mechanism, STR("PLAIN")) && !passwords_allowed(imap))
+    if ((is_login || str_eq(mechanism, STR("PLAIN"))) && !passwords_allowed(imap))
         return respond_no(imap, "[PRIVACYREQUIRED] TLS is required for this mechanism");
     if (plus && !session_is_tls(imap->session))
         return respond_no(imap, "[PRIVACYREQUIRED] channel binding needs TLS");
-    if (has_initial && server_first)
+    if (has_initial && is_cram)
         return respond_bad(imap, "this mechanism has no initial response");
     slow_down(imap);
-    if (server_first)
+    if (!has_initial && (is_cram || is_login)) /* the server begins */
         return step(imap, x, false, STR_NULL);
     if (!has_initial)
         return ask(imap, x, STR(""));

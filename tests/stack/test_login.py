@@ -157,16 +157,21 @@ def test_any_variant_of_the_address_and_of_the_password_will_do(door, shared_mai
     assert client.start("PLAIN", plain("Bob+shop@EXAMPLE.org", password)) == client.right
 
 
-def test_login(shared_mailrail):
-    for initial in [True, False]:
-        client = Submission(shared_mailrail)
-        if not initial:
-            assert client.start("LOGIN") == b"Username:"
-            assert client.answer(USER.encode()) == b"Password:"
-        else:
-            assert client.start("LOGIN", USER.encode()) == b"Password:"
-        assert client.answer(PASSWORD.encode()) == client.right
-        client.close()
+@pytest.mark.parametrize("initial", [True, False])
+def test_login(door, initial):
+    client = door()
+    if initial:
+        assert client.start("LOGIN", USER.encode()) == b"Password:"
+    else:
+        assert client.start("LOGIN") == b"Username:"
+        assert client.answer(USER.encode()) == b"Password:"
+    assert client.answer(PASSWORD.encode()) == client.right
+
+
+def test_login_refused(door):
+    client = door()
+    assert client.start("LOGIN", USER.encode()) == b"Password:"
+    assert client.answer(b"wrong horse") == client.wrong
 
 
 def test_cram_md5(door):

@@ -207,6 +207,8 @@ Test(dialogue, passwords_need_tls_and_are_masked_in_traces)
     cr_assert(str_starts_with(fake_session_sent(s), STR("a NO [PRIVACYREQUIRED]")));
     fake_session_feed(s, STR("a AUTHENTICATE PLAIN AAAA\r\n"), 0);
     cr_assert(str_starts_with(fake_session_sent(s), STR("a NO [PRIVACYREQUIRED]")));
+    fake_session_feed(s, STR("a AUTHENTICATE LOGIN\r\n"), 0);
+    cr_assert(str_starts_with(fake_session_sent(s), STR("a NO [PRIVACYREQUIRED]")));
     fake_session_feed(s, STR("a STARTTLS\r\n"), 0);
     cr_assert(str_starts_with(fake_session_sent(s), STR("a BAD")));
     fake_session_set_tls(s, true, false);
@@ -242,7 +244,16 @@ Test(dialogue, unknown_commands_with_literals)
 {
     DIALOGUE("C: a BOGUS {5}", "S: a BAD %", "C: b NOOP", "S: b OK %", "C: c BOGUS {5+}",
              "S: c BAD %", "X:");
-    DIALOGUE("C: a APPEND inbox (\\Badflag) {1+}", "S: a BAD %", "X:");
+}
+
+Test(dialogue, a_wrong_append_is_answered_after_the_message_that_came_unasked)
+{
+    DIALOGUE("C: a APPEND inbox (\\Badflag) {6+}", "C- a: b\r\n", "C: ", "S: a BAD %",
+             "C: b APPEND inbox \"yesterday\" {6+}", "C- a NOOP", "C:  (\\Seen) {6+}",
+             "C- a: b\r\n", "C: ", "S: b BAD %", "C: c APPEND inbox (\\Badflag) {6}", "S: c BAD %",
+             "C: d APPEND inbox (\\Badflag) {6+}", "C- a: b\r\n", "C:  {6}", "S: d BAD %",
+             "C: e STATUS inbox (MESSAGES)", "S: * STATUS Inbox (MESSAGES 0)", "S: e OK %",
+             "C: f APPEND inbox (\\Badflag) {2097152+}", "S: * BYE %", "S: f %", "X:");
 }
 
 Test(dialogue, mailbox_names_in_utf7_and_utf8)
