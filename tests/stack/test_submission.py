@@ -173,7 +173,7 @@ def test_a_letter_to_a_local_user(mailrail):
     def arrived():
         with mailrail.imap("bob@example.org") as imap:
             imap.select(readonly=True)
-            return imap.fetch("1", "(BODY.PEEK[])")[1][0]
+            return imap.uid("fetch", "1:*", "(BODY.PEEK[])")[1][0]
     message = wait_until(arrived, 20, "the letter in the mailbox")[1]
     assert message.endswith(LETTER.encode())
     received = [line for line in re.sub(rb"\r\n[ \t]+", b" ", message).split(b"\r\n")
@@ -190,7 +190,7 @@ def test_what_is_missing_is_added(mailrail):
     def arrived():
         with mailrail.imap("bob@example.org") as imap:
             imap.select(readonly=True)
-            return imap.fetch("1", "(BODY.PEEK[HEADER] ENVELOPE)")[1][0]
+            return imap.uid("fetch", "1:*", "(BODY.PEEK[HEADER] ENVELOPE)")[1][0]
     found = wait_until(arrived, 20, "the letter in the mailbox")
     assert re.search(rb"\r\nMessage-ID: <[\w-]{22}@mail\.example\.org>\r\nDate: ", found[1])
 
