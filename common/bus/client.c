@@ -3,6 +3,7 @@
 #include "common/base/bug.h"
 #include "common/base/clock.h"
 #include "common/bus/envelope.h"
+#include "common/bus/nng_mend.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -18,19 +19,21 @@
  * A restart of the service is shorter, and nobody notices it. */
 #define CONNECT_WAIT_MS 5000
 
-/* What one call needs of nng, kept for the next call. */
+/* A connection of its own, for one call at a time; kept for the next call. Calls do not share a
+ * connection, because nng 1.5 cannot bear it: when sending a request fails just while the reply of
+ * another is half read, that connection is never closed, and the process's thread that closes all
+ * others waits for it for ever, so that nothing connects again. */
 struct channel {
     struct channel *next;
-    nng_ctx ctx;
+    nng_socket socket;
     nng_aio *aio;
 };
 
 struct rpc_client {
-    nng_socket socket;
     const ProtobufCServiceDescriptor *service;
     atomic_int connections;
     pthread_mutex_t lock; /* of `idle` */
-    struct channel *idle;
+    struct channel *idle; /* the one used last comes first */
     char url[256];
 };
 
@@ -45,20 +48,41 @@ static void count_connections(nng_pipe pipe, nng_pipe_ev event, void *client)
     ((struct rpc_client *)client)->connections += event == NNG_PIPE_EV_ADD_POST ? 1 : -1;
 }
 
-static int open_socket(struct rpc_client *c)
+static int open_socket(struct rpc_client *c, nng_socket *ret)
 {
-    int rc = nng_req0_open(&c->socket);
+    nng_mend();
+    int rc = nng_req0_open(ret);
     if (rc != 0)
         return rc;
-    nng_pipe_notify(c->socket, NNG_PIPE_EV_ADD_POST, count_connections, c);
-    nng_pipe_notify(c->socket, NNG_PIPE_EV_REM_POST, count_connections, c);
+    nng_pipe_notify(*ret, NNG_PIPE_EV_ADD_POST, count_connections, c);
+    nng_pipe_notify(*ret, NNG_PIPE_EV_REM_POST, count_connections, c);
     /* Without a resend time a call whose connection breaks fails, instead of running twice. */
-    nng_socket_set_ms(c->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-    nng_socket_set_ms(c->socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
-    nng_socket_set_ms(c->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
-    nng_socket_set_size(c->socket, NNG_OPT_RECVMAXSZ, REPLY_MAX);
+    nng_socket_set_ms(*ret, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
+    nng_socket_set_ms(*ret, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
+    nng_socket_set_ms(*ret, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
+    nng_socket_set_size(*ret, NNG_OPT_RECVMAXSZ, REPLY_MAX);
     /* The first attempt to connect must not fail the start: the service may come later. */
-    return nng_dial(c->socket, c->url, NULL, NNG_FLAG_NONBLOCK);
+    return nng_dial(*ret, c->url, NULL, NNG_FLAG_NONBLOCK);
+}
+
+static void free_channel(struct channel *channel)
+{
+    nng_close(channel->socket);
+    nng_aio_free(channel->aio);
+    free(channel);
+}
+
+static int open_channel(struct rpc_client *c, struct channel **ret)
+{
+    struct channel *channel = xcalloc(1, sizeof(*channel));
+    int rc = nng_aio_alloc(&channel->aio, NULL, NULL);
+    if (rc == 0)
+        rc = open_socket(c, &channel->socket);
+    if (rc == 0)
+        *ret = channel;
+    else
+        free_channel(channel);
+    return rc;
 }
 
 struct rpc_client *rpc_client_new(const char *url, const ProtobufCServiceDescriptor *service,
@@ -69,7 +93,7 @@ struct rpc_client *rpc_client_new(const char *url, const ProtobufCServiceDescrip
     pthread_mutex_init(&c->lock, NULL);
     int rc = NNG_EADDRINVAL;
     if (str_copy_cstr(str_from_cstr(url), c->url, sizeof(c->url)))
-        rc = open_socket(c);
+        rc = open_channel(c, &c->idle); /* one at once: rpc_client_is_connected */
     if (rc == 0)
         return c;
     err_set(err, ERR_SYNTAX, "door %s at %s: %s", service->short_name, url, nng_strerror(rc));
@@ -81,12 +105,10 @@ void rpc_client_free(struct rpc_client *client)
 {
     if (!client)
         return;
-    nng_close(client->socket);
     while (client->idle) {
         struct channel *channel = client->idle;
         client->idle = channel->next;
-        nng_aio_free(channel->aio);
-        free(channel);
+        free_channel(channel);
     }
     pthread_mutex_destroy(&client->lock);
     free(client);
@@ -97,20 +119,17 @@ bool rpc_client_is_connected(const struct rpc_client *client)
     return client->connections > 0;
 }
 
-static struct channel *take_channel(struct rpc_client *c)
+static bool take_channel(struct rpc_client *c, struct channel **ret, struct err *err)
 {
     pthread_mutex_lock(&c->lock);
     struct channel *channel = c->idle;
     if (channel)
         c->idle = channel->next;
     pthread_mutex_unlock(&c->lock);
-    if (channel)
-        return channel;
-    channel = xcalloc(1, sizeof(*channel));
-    if (nng_ctx_open(&channel->ctx, c->socket) != 0 ||
-        nng_aio_alloc(&channel->aio, NULL, NULL) != 0)
-        BUG("no nng context");
-    return channel;
+    *ret = channel;
+    int rc = channel ? 0 : open_channel(c, ret);
+    return rc == 0 || err_set(err, ERR_UNAVAILABLE, "%s at %s: %s", c->service->short_name, c->url,
+                              nng_strerror(rc));
 }
 
 static void give_channel(struct rpc_client *c, struct channel *channel)
@@ -138,7 +157,7 @@ static bool send_request(struct rpc_client *c, struct channel *channel, int64_t 
     nng_aio_set_timeout(channel->aio,
                         wait_for(connect_by < deadline_ms ? connect_by : deadline_ms));
     nng_aio_set_msg(channel->aio, message);
-    nng_ctx_send(channel->ctx, channel->aio);
+    nng_send_aio(channel->socket, channel->aio);
     nng_aio_wait(channel->aio);
     int rc = nng_aio_result(channel->aio);
     if (rc == 0)
@@ -152,7 +171,7 @@ static bool receive_reply(struct rpc_client *c, struct channel *channel, int64_t
                           nng_msg **ret, struct err *err)
 {
     nng_aio_set_timeout(channel->aio, wait_for(deadline_ms));
-    nng_ctx_recv(channel->ctx, channel->aio);
+    nng_recv_aio(channel->socket, channel->aio);
     nng_aio_wait(channel->aio);
     int rc = nng_aio_result(channel->aio);
     if (rc != 0)
@@ -165,7 +184,9 @@ static bool receive_reply(struct rpc_client *c, struct channel *channel, int64_t
 static bool exchange(struct rpc_client *c, int64_t deadline_ms, struct str request, nng_msg **ret,
                      struct err *err)
 {
-    struct channel *channel = take_channel(c);
+    struct channel *channel;
+    if (!take_channel(c, &channel, err))
+        return false;
     bool ok = send_request(c, channel, deadline_ms, request, err) &&
               receive_reply(c, channel, deadline_ms, ret, err);
     give_channel(c, channel);

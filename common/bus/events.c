@@ -4,6 +4,7 @@
 #include "common/base/bug.h"
 #include "common/base/clock.h"
 #include "common/bus/event_batch.h"
+#include "common/bus/nng_mend.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/pub.h>
@@ -37,8 +38,22 @@ struct event_publisher {
     struct buf batch; /* events that wait for `sender` */
     int64_t sent_us;  /* when the last message left */
     uint64_t sequence;
+    bool has_newcomer; /* a subscriber that waits for its first message */
     bool is_stopping;
 };
+
+/* Who comes is greeted with a message, empty perhaps. Its number tells the subscriber that from
+ * here on it misses nothing, and whether it has missed something. */
+static void greet(nng_pipe pipe, nng_pipe_ev event, void *publisher)
+{
+    struct event_publisher *p = publisher;
+    (void)pipe;
+    (void)event;
+    pthread_mutex_lock(&p->lock);
+    p->has_newcomer = true;
+    pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+}
 
 static void init_publisher(struct event_publisher *p)
 {
@@ -49,14 +64,18 @@ static void init_publisher(struct event_publisher *p)
     pthread_cond_init(&p->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     buf_init(&p->batch, BATCH_MAX);
+    p->sequence = (uint64_t)clock_wall_ms() << 16; /* never those of an earlier process */
 }
 
 static int listen_at(struct event_publisher *p, const char *url, mode_t mode)
 {
     nng_listener listener;
+    nng_mend();
     int rc = nng_pub0_open(&p->socket);
     if (rc == 0)
         rc = nng_socket_set_int(p->socket, NNG_OPT_SENDBUF, SEND_QUEUE);
+    if (rc == 0)
+        rc = nng_pipe_notify(p->socket, NNG_PIPE_EV_ADD_POST, greet, p);
     if (rc == 0)
         rc = nng_listener_create(&listener, p->socket, url);
     if (rc == 0 && str_starts_with(str_from_cstr(url), STR("ipc://")))
@@ -74,6 +93,7 @@ static void send_batch(struct event_publisher *p)
     if (nng_sendmsg(p->socket, message, NNG_FLAG_NONBLOCK) != 0)
         nng_msg_free(message);
     buf_reset(&p->batch);
+    p->has_newcomer = false;
     p->sent_us = clock_monotonic_us();
 }
 
@@ -83,14 +103,16 @@ static void wait_until(struct event_publisher *p, int64_t us)
     pthread_cond_timedwait(&p->wake, &p->lock, &until);
 }
 
-/* Sends what gathered. */
+/* Sends what gathered, and greets who came. */
 static void *send_later(void *arg)
 {
     struct event_publisher *p = arg;
     pthread_mutex_lock(&p->lock);
     while (!p->is_stopping) {
         int64_t due_us = p->sent_us + GATHER_US;
-        if (p->batch.len == 0)
+        if (p->has_newcomer)
+            send_batch(p);
+        else if (p->batch.len == 0)
             pthread_cond_wait(&p->wake, &p->lock);
         else if (clock_monotonic_us() < due_us)
             wait_until(p, due_us);
@@ -170,24 +192,10 @@ struct event_subscriber {
     pthread_t thread;
     bool has_thread;
     atomic_bool is_stopping;
-    atomic_bool has_reconnected;
-    uint64_t expected;    /* next sequence number; 0: any. Of the thread */
+    uint64_t expected;    /* the next sequence number. Of the thread */
     pthread_mutex_t lock; /* of `topics` */
     ARRAY_OF(struct topic) topics;
 };
-
-/* Cancelling what the thread waits for can come a moment before it begins to wait; this bounds how
- * long it then takes to notice. */
-#define NOTICE_MS 2000
-
-static void connected(nng_pipe pipe, nng_pipe_ev event, void *subscriber)
-{
-    struct event_subscriber *s = subscriber;
-    (void)pipe;
-    (void)event;
-    s->has_reconnected = true;
-    nng_aio_cancel(s->aio);
-}
 
 static bool is_wanted(struct event_subscriber *s, struct str topic)
 {
@@ -199,21 +207,15 @@ static bool is_wanted(struct event_subscriber *s, struct str topic)
     return wanted;
 }
 
-static void tell_reconnected(struct event_subscriber *s)
-{
-    if (s->handler.reconnected)
-        s->handler.reconnected(s->handler.user);
-}
-
 static void handle(struct event_subscriber *s, struct str bytes)
 {
     struct wire w = wire_init(bytes);
     struct str topic, payload;
     uint64_t sequence = wire_take_u64(&w, "sequence number");
-    bool lost_some = s->expected != 0 && sequence != s->expected;
+    bool has_missed_some = sequence != s->expected;
     s->expected = sequence + 1;
-    if (lost_some)
-        tell_reconnected(s); /* the same as having been away */
+    if (has_missed_some && s->handler.reconnected)
+        s->handler.reconnected(s->handler.user);
     while (event_batch_next(&w, &topic, &payload))
         if (is_wanted(s, topic))
             s->handler.event(s->handler.user, topic, payload);
@@ -223,11 +225,6 @@ static void *receive(void *arg)
 {
     struct event_subscriber *s = arg;
     while (!s->is_stopping) {
-        if (atomic_exchange(&s->has_reconnected, false)) {
-            s->expected = 0;
-            tell_reconnected(s);
-        }
-        nng_aio_set_timeout(s->aio, NOTICE_MS);
         nng_recv_aio(s->socket, s->aio);
         nng_aio_wait(s->aio);
         if (nng_aio_result(s->aio) != 0)
@@ -241,12 +238,12 @@ static void *receive(void *arg)
 
 static int open_subscriber(struct event_subscriber *s, const char *url)
 {
+    nng_mend();
     int rc = nng_aio_alloc(&s->aio, NULL, NULL);
     if (rc == 0)
         rc = nng_sub0_open(&s->socket);
     if (rc != 0)
         return rc;
-    nng_pipe_notify(s->socket, NNG_PIPE_EV_ADD_POST, connected, s);
     nng_socket_set_int(s->socket, NNG_OPT_RECVBUF, RECEIVE_QUEUE);
     nng_socket_set_ms(s->socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
     nng_socket_set_ms(s->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);

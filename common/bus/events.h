@@ -8,7 +8,7 @@
 
 /*
  * Events only nudge (proto/events.proto): they may be lost, and the receiver pulls what is true.
- * So a subscriber is also told when its connection comes back: it must then pull everything.
+ * So a subscriber is also told when it may have missed some: it must then pull everything.
  */
 
 struct event_publisher;
@@ -25,7 +25,9 @@ void event_publish(struct event_publisher *p, const char *topic, const ProtobufC
  * message. */
 struct event_handler {
     void (*event)(void *user, struct str topic, struct str payload);
-    void (*reconnected)(void *user); /* also after the first connection */
+    /* Events may have been missed: after the first connection, after a later one (when any were),
+     * and when there were too many. */
+    void (*reconnected)(void *user);
     void *user;
 };
 

@@ -18,7 +18,8 @@
  *   others           what the server answered
  *
  * URLs are "ipc:///path", "tcp://host:port", "tls+tcp://host:port". A client connects in the
- * background, again and again: the order in which services start does not matter.
+ * background, again and again: the order in which services start does not matter. It has a
+ * connection for each call in progress and keeps it for a later one (docs/decisions/0016).
  */
 
 /* ---- Client */

@@ -3,6 +3,7 @@
 #include "common/base/bug.h"
 #include "common/base/clock.h"
 #include "common/bus/envelope.h"
+#include "common/bus/nng_mend.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
@@ -147,6 +148,7 @@ static void *work(void *arg)
 static int listen_at(struct rpc_server *s)
 {
     nng_listener listener;
+    nng_mend();
     int rc = nng_rep0_open(&s->socket);
     if (rc == 0)
         rc = nng_socket_set_size(s->socket, NNG_OPT_RECVMAXSZ,

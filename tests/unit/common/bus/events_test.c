@@ -138,15 +138,24 @@ static void send_numbered(nng_socket socket, uint64_t sequence, uint64_t modseq)
     buf_release(&message);
 }
 
+static void count(nng_pipe pipe, nng_pipe_ev event, void *counter)
+{
+    (void)pipe;
+    (void)event;
+    (*(atomic_uint *)counter)++;
+}
+
 Test(events, losses_are_noticed_as_if_the_connection_had_been_away)
 {
     struct err err;
     nng_socket socket;
+    atomic_uint subscribers = 0;
     cr_assert_eq(nng_pub0_open(&socket), 0);
+    cr_assert_eq(nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, count, &subscribers), 0);
     cr_assert_eq(nng_listen(socket, url, NULL, 0), 0);
     struct event_subscriber *s = event_subscriber_new(url, &handler, &err);
     event_subscribe(s, "account/1/");
-    cr_assert(wait_until(&reconnections, 1));
+    cr_assert(wait_until(&subscribers, 1));
     send_numbered(socket, 17, 1);
     send_numbered(socket, 18, 2);
     cr_assert(wait_until(&events, 2));

@@ -9,7 +9,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static atomic_int slow_calls;
@@ -255,6 +258,84 @@ Test(rpc, the_socket_of_a_door_is_private_and_a_second_server_is_refused)
     cr_assert_eq(err.kind, ERR_CONFLICT, "%s", err.detail);
     cr_assert(strstr(err.detail, url), "%s", err.detail);
     rpc_server_free(server, 1000);
+}
+
+static struct sockaddr_un address_of_door(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", url + strlen("ipc://"));
+    return address;
+}
+
+static int raw_socket(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(fd >= 0);
+    return fd;
+}
+
+Test(rpc, visitors_who_leave_at_once_do_not_shut_the_door)
+{
+    struct arena arena;
+    struct err err;
+    Mailrail__AuthStepReply *reply;
+    struct sockaddr_un address = address_of_door();
+    arena_init(&arena, 1 << 20);
+    struct rpc_server *server = serve(1);
+    for (int i = 0; i < 200; i++) {
+        int fd = raw_socket();
+        cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        close(fd);
+        usleep(100);
+    }
+    struct rpc_client *client = connect_client();
+    cr_assert(call(client, "PLAIN", STR("x"), 5000, &arena, &reply, &err), "%s", err.detail);
+    rpc_client_free(client);
+    rpc_server_free(server, 1000);
+    arena_release(&arena);
+}
+
+/* Shuts the door in the face of whoever comes, for `ms`: as a service does that is being killed. */
+static void *turn_away(void *ms)
+{
+    struct sockaddr_un address = address_of_door();
+    int listener = raw_socket();
+    cr_assert_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    cr_assert_eq(listen(listener, 64), 0);
+    struct timeval soon = {.tv_usec = 10000};
+    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
+    int64_t until = clock_monotonic_ms() + *(int *)ms;
+    while (clock_monotonic_ms() < until) {
+        int fd = accept(listener, NULL, NULL);
+        if (fd >= 0)
+            close(fd);
+    }
+    unlink(address.sun_path);
+    close(listener);
+    return NULL;
+}
+
+Test(rpc, a_client_that_was_turned_away_comes_back)
+{
+    struct rpc_client *clients[40];
+    struct arena arena;
+    struct err err;
+    Mailrail__AuthStepReply *reply;
+    pthread_t doorman;
+    int ms = 600;
+    arena_init(&arena, 1 << 20);
+    cr_assert_eq(pthread_create(&doorman, NULL, turn_away, &ms), 0);
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+        clients[i] = connect_client();
+    pthread_join(doorman, NULL);
+    struct rpc_server *server = serve(1);
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+        cr_assert(call(clients[i], "PLAIN", STR("x"), 4000, &arena, &reply, &err), "client %zu: %s",
+                  i, err.detail);
+        rpc_client_free(clients[i]);
+    }
+    rpc_server_free(server, 1000);
+    arena_release(&arena);
 }
 
 Test(rpc, envelopes_survive_coding_and_garbage_is_refused)
