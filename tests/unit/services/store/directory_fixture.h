@@ -3,6 +3,7 @@
 
 #include "services/store/auth.h"
 #include "services/store/directory_admin.h"
+#include "services/store/token.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
