@@ -41,7 +41,7 @@ static const struct command *find_command(char **argv, size_t argc, size_t *ret_
 }
 
 /* Prints the commands that begin with `word`; false when there are none. */
-static bool print_commands_of(const char *word)
+static bool print_commands_of(const char *word, FILE *out)
 {
     bool found = false;
     for (size_t i = 0; i < command_group_count; i++) {
@@ -50,7 +50,7 @@ static bool print_commands_of(const char *word)
             str_cut(str_from_cstr(c->name), ' ', &first, NULL);
             if (!str_eq(first, str_from_cstr(word)))
                 continue;
-            fprintf(stderr, "  mailrail %-18s %s\n", c->name, c->summary);
+            fprintf(out, "  mailrail %-18s %s\n", c->name, c->summary);
             found = true;
         }
     }
@@ -59,7 +59,7 @@ static bool print_commands_of(const char *word)
 
 static int fail_unknown(char **argv, size_t argc)
 {
-    if (print_commands_of(argv[0]))
+    if (print_commands_of(argv[0], stderr))
         return EXIT_USAGE;
     char given[64];
     snprintf(given, sizeof(given), argc > 1 ? "%s %s" : "%s", argv[0], argc > 1 ? argv[1] : "");
@@ -194,7 +194,8 @@ static int run_command(const struct command *command, struct words *words)
     return status;
 }
 
-/* `mailrail help`, `mailrail help COMMAND`, `mailrail --help`. */
+/* `mailrail help`, `mailrail help COMMAND`, `mailrail --help`; half a command ("account") lists the
+ * commands that begin so. */
 static int help(char **argv, size_t argc)
 {
     size_t words;
@@ -203,6 +204,8 @@ static int help(char **argv, size_t argc)
         return EXIT_SUCCESS;
     }
     const struct command *command = find_command(argv, argc, &words);
+    if (!command && argc == 1 && print_commands_of(argv[0], stdout))
+        return EXIT_SUCCESS;
     if (!command)
         return fail_unknown(argv, argc);
     manual_print_command(command);
@@ -225,6 +228,8 @@ int command_main(int argc, char **argv)
     }
     size_t matched;
     const struct command *command = find_command(names, count, &matched);
+    if (!command && count == 2 && strcmp(names[1], "--help") == 0)
+        return help(names, 1);
     if (!command)
         return fail_unknown(names, count);
     struct words words = {names + matched, count - matched, 0};

@@ -10,11 +10,14 @@
 
 /* ---- What a message must have */
 
-static struct smtp_reply check_form(struct smtpd_session *s, struct str header)
+static struct smtp_reply check_form(struct smtpd_session *s, struct str header, struct str message)
 {
     const struct smtpd_config *config = smtpd_config(s);
     if (!s->tx.data.has_separator)
         return SMTP_REPLY(554, 5, 6, 0, "no empty line between header and body");
+    /* RFC 5322 4: obsolete, never to be generated; IMAP cannot show it (RFC 9051 4.3). */
+    if (str_find_char(message, '\0') >= 0)
+        return SMTP_REPLY(554, 5, 6, 0, "a NUL byte in the message");
     if (!config->pedantic)
         return SMTP_REPLY(250, 2, 0, 0, "fine");
     if (s->tx.data.has_8bit && !s->tx.mail.body_8bit)
@@ -108,7 +111,7 @@ static bool fill_draft(struct smtpd_session *s, struct str header, struct str me
 struct smtp_reply submission_examine(struct smtpd_session *s, struct str message)
 {
     struct str header = str_slice(message, 0, header_size(message));
-    struct smtp_reply reply = check_form(s, header);
+    struct smtp_reply reply = check_form(s, header, message);
     if (!smtp_reply_is_positive(&reply))
         return reply;
     const struct structure *structure = structure_parse(message, &s->arena);

@@ -43,6 +43,14 @@ def test_wrong_usage(words, want):
     assert want in done.stderr and done.stdout == ""
 
 
+@pytest.mark.parametrize("words", [("help", "account"), ("account", "--help")])
+def test_half_a_command_asks_for_the_commands_that_begin_so(words):
+    done = run(*words)
+    assert done.returncode == 0 and done.stderr == ""
+    assert [line.split()[:3] for line in done.stdout.splitlines()] == [
+        ["mailrail", "account", verb] for verb in ("add", "list", "remove")]
+
+
 def test_nobody_answers(make_mailrail):
     mailrail = make_mailrail(start=False)
     done = mailrail.command("domain", "list", check=False)

@@ -203,6 +203,7 @@ def test_senders_and_from(shared_mailrail):
         assert refusal(smtp, "From: a@b.example\r\n" + LETTER) == (550, "5.6.0")
         assert refusal(smtp, LETTER.partition("\r\n")[2]) == (550, "5.6.0")
         assert refusal(smtp, f"From: {ANN}\r\n") == (554, "5.6.0")
+        assert refusal(smtp, LETTER + "a\0b\r\n") == (554, "5.6.0")
 
 
 def test_recipients(shared_mailrail):
