@@ -1,7 +1,7 @@
 #ifndef COMMON_SMTPD_SERVER_H
 #define COMMON_SMTPD_SERVER_H
 
-#include "common/smtpd/admission.h"
+#include "common/sys/admission.h"
 #include "common/service/received_id.h"
 #include "common/smtpd/smtpd.h"
 

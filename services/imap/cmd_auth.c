@@ -1,7 +1,7 @@
+#include "common/sys/admission.h"
 #include "common/text/base64.h"
 #include "services/imap/capability.h"
 #include "services/imap/command.h"
-#include "services/imap/limits.h"
 #include "services/imap/parse.h"
 #include "services/imap/respond.h"
 
@@ -33,7 +33,7 @@ static enum session_next logged_in(struct imap *imap, const struct backend_login
 {
     remember_login(imap, login);
     imap_enter(imap, STATE_AUTHENTICATED);
-    limits_login_worked(imap);
+    admission_login_succeeded(imap->server->admission, session_peer(imap->session)->remote_ip);
     imap->failures = 0;
     session_set_slow(imap->session, false);
     struct log_ctx *log = session_log(imap->session);
@@ -70,7 +70,7 @@ static enum session_next refused(struct imap *imap, enum auth_outcome outcome, b
                  "channel binding failed: somebody may be in the middle");
     if (counts) {
         imap->failures++;
-        limits_login_failed(imap);
+        admission_login_failed(imap->server->admission, session_peer(imap->session)->remote_ip);
     }
     if (imap->failures >= SLOW_AFTER_FAILURES)
         session_set_slow(imap->session, true);

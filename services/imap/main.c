@@ -1,7 +1,8 @@
 #include "common/service/spool.h"
+#include "common/sys/admission.h"
 #include "common/sys/tls.h"
 #include "services/imap/backend_bus.h"
-#include "services/imap/limits.h"
+#include "services/imap/session.h"
 
 #define WRITE_TIMEOUT_MS 30000
 #define HANDSHAKE_TIMEOUT_MS 60000
@@ -68,7 +69,7 @@ static bool start(struct service *service, struct err *err)
     service->state = p;
     p->imap.settings = service->settings;
     p->imap.config = config;
-    p->imap.limits = config->limit_connections ? limits_new() : NULL;
+    p->imap.admission = config->limit_connections ? admission_new() : NULL;
     p->imap.commands =
         metrics_histogram(service->metrics, "mailrail_imap_command_seconds",
                           "IMAP commands by verb and result", "command", "result", NULL);
@@ -105,7 +106,7 @@ static void stop(struct service *service)
     backend_free(p->imap.backend);
     registry_free(p->imap.registry);
     tls_context_free(p->tls);
-    limits_free(p->imap.limits);
+    admission_free(p->imap.admission);
 }
 
 static bool ready(struct service *service, struct err *err)

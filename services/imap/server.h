@@ -6,7 +6,7 @@
 #include "services/imap/config.h"
 #include "services/imap/registry.h"
 
-struct limits;
+struct admission;
 
 /* What all sessions share. Read-only once they run, but for what guards itself. */
 struct imap_server {
@@ -14,7 +14,7 @@ struct imap_server {
     const struct imap_config *config;
     struct backend *backend;
     struct registry *registry;
-    struct limits *limits; /* NULL: none */
+    struct admission *admission; /* NULL: everybody may connect */
     struct metric_family *commands;
 };
 

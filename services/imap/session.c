@@ -1,11 +1,11 @@
 #include "services/imap/session.h"
 
 #include "common/base/clock.h"
+#include "common/sys/admission.h"
 #include "services/imap/append.h"
 #include "services/imap/capability.h"
 #include "services/imap/command.h"
 #include "services/imap/idle.h"
-#include "services/imap/limits.h"
 #include "services/imap/parse.h"
 #include "services/imap/respond.h"
 #include "services/imap/select.h"
@@ -237,8 +237,11 @@ static enum session_next on_open(struct session *s)
     buf_init(&imap->login, 512);
     buf_init(&imap->capabilities_disabled, 4096);
     set_waiting_timeout(imap);
-    if (!limits_connect(imap))
-        return respond_bye(imap, "[LIMIT] too many connections or failed logins, try again later");
+    const char *refused =
+        admission_enter(imap->server->admission, session_peer(s)->remote_ip, true);
+    if (refused)
+        return respond_bye(imap, "[LIMIT] %s from your network, try again later", refused);
+    imap->is_admitted = true;
     buf_append(imap_out(imap), STR("* OK ["));
     capability_write(imap, imap_out(imap));
     buf_append(imap_out(imap), STR("] Mailrail ready\r\n"));
@@ -306,7 +309,8 @@ static void on_close(struct session *s)
     drop_work(imap);
     selected_close(imap);
     registry_leave(imap->server->registry, imap->account);
-    limits_disconnect(imap);
+    if (imap->is_admitted)
+        admission_leave(imap->server->admission, session_peer(s)->remote_ip);
     arena_release(&imap->arena);
     buf_release_secret(&imap->command);
     buf_release_secret(&imap->token);

@@ -88,7 +88,7 @@ struct imap {
     struct buf login;                 /* the address */
     struct buf capabilities_disabled; /* " IDLE MOVE ", upper case */
     unsigned failures;
-    bool counted; /* among the open connections of its address (limits.h) */
+    bool is_admitted; /* admission_leave is due */
 
     /* ENABLE. */
     bool rev2;

@@ -1,4 +1,4 @@
-#include "common/smtpd/admission.h"
+#include "common/sys/admission.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

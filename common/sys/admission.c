@@ -1,4 +1,4 @@
-#include "common/smtpd/admission.h"
+#include "common/sys/admission.h"
 
 #include "common/base/bug.h"
 #include "common/base/clock.h"

@@ -1,5 +1,5 @@
-#ifndef COMMON_SMTPD_ADMISSION_H
-#define COMMON_SMTPD_ADMISSION_H
+#ifndef COMMON_SYS_ADMISSION_H
+#define COMMON_SYS_ADMISSION_H
 
 #include "common/base/str.h"
 
