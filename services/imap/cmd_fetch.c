@@ -16,6 +16,7 @@
 
 #define CHUNK (64 * 1024)
 #define SCRATCH_SLACK (64 * 1024)
+#define NUL_SHOWN_AS '\x80' /* as other servers do; outside ASCII, so that it is seen to be odd */
 
 struct fetch_work {
     struct fetch_items items;
@@ -171,22 +172,33 @@ enum step {
     STEP_BROKEN, /* a promised literal cannot be completed: the connection must end */
 };
 
+/* A plain literal has no NUL (RFC 9051 4.3: CHAR8). Mail may, although RFC 5322 4 forbids it. */
+static void replace_nul(char *bytes, size_t len)
+{
+    char *end = bytes + len;
+    for (char *nul = memchr(bytes, '\0', len); nul; nul = memchr(nul, '\0', (size_t)(end - nul)))
+        *nul = NUL_SHOWN_AS;
+}
+
 static enum step write_content(struct imap *imap, struct fetch_work *work)
 {
     struct err err;
     struct content *content = &work->content;
+    struct buf *out = imap_out(imap);
     while (content_size(content) > 0) {
         if (session_out_is_full(imap->session))
             return STEP_FULL;
+        size_t before = out->len;
         uint64_t len = content->len < CHUNK ? content->len : CHUNK;
         if (content->head.len > 0) {
             len = content->head.len < CHUNK ? content->head.len : CHUNK;
-            buf_append(imap_out(imap), str_slice(content->head, 0, (size_t)len));
-        } else if (!message_read(&work->rows.message, content->offset, (size_t)len, imap_out(imap),
-                                 &err)) {
+            buf_append(out, str_slice(content->head, 0, (size_t)len));
+        } else if (!message_read(&work->rows.message, content->offset, (size_t)len, out, &err)) {
             log_error(session_log(imap->session), "message not readable", LOG_ERR(&err));
             return STEP_BROKEN;
         }
+        if (!content->has_nul)
+            replace_nul(out->ptr + before, out->len - before);
         content_slice(content, len, UINT64_MAX);
     }
     work->in_content = false;

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import PASSWORD, Raw
+from conftest import PASSWORD, Raw, wait_until
 
 USER = "ann@example.org"
 LETTER = b"From: Joe <joe@example.org>\r\nTo: ann@example.org\r\nSubject: a letter\r\n\r\nhello\r\n"
@@ -259,3 +259,15 @@ def test_connections_of_an_address_are_limited(make_mailrail):
     finally:
         for s in sessions:
             s.close()
+
+
+def test_nul_in_mail_never_stands_in_a_plain_literal(plain):
+    """RFC 9051 4.3: only literal8 may hold it."""
+    plain.deliver(body="a\0b")
+    with Client(plain.imap_port) as c:
+        wait_until(lambda: b"* 1 EXISTS" in c("SELECT INBOX"), 10, "the letter")
+        text, binary, whole = (b"\r\n".join(c(f"FETCH 1 {item}")) for item in
+                               ("BODY.PEEK[TEXT]", "BINARY.PEEK[1]", "BODY.PEEK[]"))
+        assert b"a\x80b" in text and b"a\x80b" in whole
+        assert b"\0" not in text + whole
+        assert b"~{" in binary and b"a\0b" in binary
