@@ -17,7 +17,10 @@ struct sasl_mechanism {
     bool plus;               /* the client must bind to the channel */
 };
 
-/* SCRAM-* (sasl_scram.c), CRAM-MD5 (sasl_cram_md5.c), PLAIN and LOGIN (sasl_plain.c). */
+/* EXTERNAL (sasl_external.c), SCRAM-* (sasl_scram.c), CRAM-MD5 (sasl_cram_md5.c), PLAIN and LOGIN
+ * (sasl_plain.c). */
+bool sasl_external_step(const struct sasl_mechanism *mechanism, const struct sasl_step *step,
+                        struct arena *arena, struct sasl_reply *reply, struct err *err);
 bool sasl_scram_step(const struct sasl_mechanism *mechanism, const struct sasl_step *step,
                      struct arena *arena, struct sasl_reply *reply, struct err *err);
 bool sasl_cram_md5_step(const struct sasl_mechanism *mechanism, const struct sasl_step *step,

@@ -6,6 +6,7 @@
 #define LOGIN_SIZE_MAX 320
 
 static const struct sasl_mechanism mechanisms[] = {
+    {"EXTERNAL", sasl_external_step, 0, false},
     {"SCRAM-SHA-256-PLUS", sasl_scram_step, DIGEST_SHA256, true},
     {"SCRAM-SHA-256", sasl_scram_step, DIGEST_SHA256, false},
     {"SCRAM-SHA-1-PLUS", sasl_scram_step, DIGEST_SHA1, true},

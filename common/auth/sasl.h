@@ -5,8 +5,8 @@
 #include "common/auth/scram.h"
 
 /*
- * SASL exchanges (RFC 4422) as a server: SCRAM-SHA-256(-PLUS), SCRAM-SHA-1(-PLUS), CRAM-MD5, PLAIN
- * and LOGIN.
+ * SASL exchanges (RFC 4422) as a server: EXTERNAL, SCRAM-SHA-256(-PLUS), SCRAM-SHA-1(-PLUS),
+ * CRAM-MD5, PLAIN and LOGIN.
  *
  * An exchange is a number of sasl_step calls. What must be remembered between them is a string, so
  * that another process can take the next step; whoever keeps it must keep it from being changed.
@@ -29,7 +29,7 @@ enum sasl_outcome {
 
 /* In the order of AuthFailure in proto/auth.proto. */
 enum sasl_failure {
-    SASL_CREDENTIALS,     /* wrong user or password */
+    SASL_CREDENTIALS,     /* wrong user or password, or key */
     SASL_AUTHORIZATION,   /* authorisation identity is somebody else */
     SASL_CHANNEL_BINDING, /* somebody may be in the middle */
     SASL_PROTOCOL,        /* the exchange breaks the mechanism's rules */
@@ -55,6 +55,10 @@ struct sasl_users {
                        struct scram_secret *ret, enum sasl_user *ret_user, struct err *err);
     bool (*find_cram_md5)(void *user, struct str login, struct cram_md5_secret *ret,
                           enum sasl_user *ret_user, struct err *err);
+    /* EXTERNAL: does the key that TLS has proven the client to hold let it act as `identity`, or
+     * as somebody at all when that is empty? `*ret_login` is who that is; else it stays. */
+    bool (*check_key)(void *user, struct str identity, struct str *ret_login, bool *ret_right,
+                      struct err *err);
     void *user;
 };
 

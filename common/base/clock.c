@@ -1,7 +1,5 @@
 #include "common/base/clock.h"
 
-#include <time.h>
-
 static int64_t now_us(clockid_t id)
 {
     struct timespec t;
@@ -36,4 +34,9 @@ int clock_poll_timeout(int64_t deadline_ms)
         return -1;
     int64_t left = deadline_ms - clock_monotonic_ms();
     return (int)(left < 0 ? 0 : left > day_ms ? day_ms : left);
+}
+
+struct timespec clock_timespec(int64_t ms)
+{
+    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 }

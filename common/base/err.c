@@ -19,6 +19,7 @@ static const char *const kind_names[] = {
     [ERR_CONFLICT] = "conflict",   [ERR_TEMPORARY] = "temporary",
     [ERR_TIMEOUT] = "timeout",     [ERR_UNAVAILABLE] = "unavailable",
     [ERR_CORRUPT] = "corrupt",     [ERR_INTERNAL] = "internal",
+    [ERR_NO_SPACE] = "no_space",   [ERR_FORBIDDEN] = "forbidden",
 };
 
 const char *err_kind_name(enum err_kind kind)
@@ -28,7 +29,8 @@ const char *err_kind_name(enum err_kind kind)
 
 bool err_is_transient(enum err_kind kind)
 {
-    return kind == ERR_TEMPORARY || kind == ERR_TIMEOUT || kind == ERR_UNAVAILABLE;
+    return kind == ERR_TEMPORARY || kind == ERR_TIMEOUT || kind == ERR_UNAVAILABLE ||
+           kind == ERR_NO_SPACE;
 }
 
 bool err_set(struct err *err, enum err_kind kind, const char *format, ...)
@@ -56,6 +58,7 @@ static enum err_kind kind_of_errno(int errnum)
         return ERR_CONFLICT;
     case ENOSPC:
     case EDQUOT:
+        return ERR_NO_SPACE;
     case EMFILE:
     case ENFILE:
     case EAGAIN:

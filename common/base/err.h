@@ -27,11 +27,13 @@ enum err_kind {
     ERR_NOT_FOUND,   /* no such thing */
     ERR_DENIED,      /* not allowed to this one */
     ERR_CONFLICT,    /* exists already, or changed meanwhile */
-    ERR_TEMPORARY,   /* may work later: disk full, locked, try again */
+    ERR_TEMPORARY,   /* may work later: locked, out of memory, try again */
     ERR_TIMEOUT,     /* the deadline passed; the outcome is unknown */
     ERR_UNAVAILABLE, /* a service that is needed does not answer; nothing was done */
     ERR_CORRUPT,     /* stored data is not what it must be */
     ERR_INTERNAL,    /* a failure of ours that fits nothing above */
+    ERR_NO_SPACE,    /* the disk is full: may work when the administrator has made room */
+    ERR_FORBIDDEN,   /* known and welcome, but lacking a right to this thing (RFC 4314) */
 };
 
 struct err {
@@ -43,13 +45,13 @@ struct err {
 /* "syntax", "not_found", ...: for logs, metrics and the bus. */
 const char *err_kind_name(enum err_kind kind);
 /* True for kinds after which the same request may succeed later (temporary, timeout,
- * unavailable). */
+ * unavailable, no space). */
 bool err_is_transient(enum err_kind kind);
 
 /* Sets kind and detail, clears reply, returns false: `return err_set(err, ERR_LIMIT, "...")`. */
 bool err_set(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
 /* As err_set for a failed system call: appends ": " and the text of `errnum`. No space left and
- * quota are ERR_TEMPORARY; a missing file is ERR_NOT_FOUND; no permission is ERR_DENIED; the rest
+ * quota are ERR_NO_SPACE; a missing file is ERR_NOT_FOUND; no permission is ERR_DENIED; the rest
  * is ERR_INTERNAL. */
 bool err_set_errno(struct err *err, int errnum, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Says what a client may be told; the rest stays. Returns false. */

@@ -1,6 +1,7 @@
 #include "common/base/map.h"
 
 #include "common/base/bug.h"
+#include "common/base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,27 +20,18 @@ void map_release(struct map *m)
     map_init(m);
 }
 
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdULL;
-    x ^= x >> 33;
-    x *= 0xc4ceb9fe1a85ec53ULL;
-    return x ^ x >> 33;
-}
-
 /* A slot is free when its value is NULL; probing is linear and removal shifts back, so that a free
  * slot always ends a search. */
 static size_t home_slot(const struct map *m, uint64_t number)
 {
-    return mix(number ^ m->seed) & (m->cap - 1);
+    return hash_mix(number ^ m->seed) & (m->cap - 1);
 }
 
 static uint64_t seeded_hash(const struct map *m, struct str key)
 {
     uint64_t hash = m->seed;
     for (size_t i = 0; i < key.len; i++)
-        hash = mix(hash + (unsigned char)key.ptr[i]);
+        hash = hash_mix(hash + (unsigned char)key.ptr[i]);
     return hash;
 }
 

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/bus/envelope.h"
 #include "common/bus/nng_mend.h"
+#include "common/bus/socket.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -27,6 +28,9 @@ struct channel {
     struct channel *next;
     nng_socket socket;
     nng_aio *aio;
+    struct bus_link link;
+    int64_t heard_ms;     /* when its last answer came */
+    bool has_gone_silent; /* no answer came in time */
 };
 
 struct rpc_client {
@@ -34,6 +38,7 @@ struct rpc_client {
     atomic_int connections;
     pthread_mutex_t lock; /* of `idle` */
     struct channel *idle; /* the one used last comes first */
+    nng_tls_config *tls;  /* NULL without */
     char url[256];
 };
 
@@ -42,27 +47,20 @@ struct rpc_context rpc_context_ms(uint64_t cid, int64_t timeout_ms)
     return (struct rpc_context){.cid = cid, .deadline_ms = clock_monotonic_ms() + timeout_ms};
 }
 
-static void count_connections(nng_pipe pipe, nng_pipe_ev event, void *client)
+static int open_socket(struct rpc_client *c, struct channel *channel)
 {
-    (void)pipe;
-    ((struct rpc_client *)client)->connections += event == NNG_PIPE_EV_ADD_POST ? 1 : -1;
-}
-
-static int open_socket(struct rpc_client *c, nng_socket *ret)
-{
-    nng_mend();
-    int rc = nng_req0_open(ret);
+    nng_dialer dialer;
+    int rc = nng_req0_open(&channel->socket);
     if (rc != 0)
         return rc;
-    nng_pipe_notify(*ret, NNG_PIPE_EV_ADD_POST, count_connections, c);
-    nng_pipe_notify(*ret, NNG_PIPE_EV_REM_POST, count_connections, c);
     /* Without a resend time a call whose connection breaks fails, instead of running twice. */
-    nng_socket_set_ms(*ret, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-    nng_socket_set_ms(*ret, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
-    nng_socket_set_ms(*ret, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
-    nng_socket_set_size(*ret, NNG_OPT_RECVMAXSZ, REPLY_MAX);
-    /* The first attempt to connect must not fail the start: the service may come later. */
-    return nng_dial(*ret, c->url, NULL, NNG_FLAG_NONBLOCK);
+    nng_socket_set_ms(channel->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
+    nng_socket_set_ms(channel->socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
+    nng_socket_set_ms(channel->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
+    nng_socket_set_size(channel->socket, NNG_OPT_RECVMAXSZ, REPLY_MAX);
+    channel->link.all_connections = &c->connections;
+    rc = bus_link_watch(&channel->link, channel->socket);
+    return rc != 0 ? rc : bus_dial(channel->socket, c->url, c->tls, &dialer);
 }
 
 static void free_channel(struct channel *channel)
@@ -75,9 +73,10 @@ static void free_channel(struct channel *channel)
 static int open_channel(struct rpc_client *c, struct channel **ret)
 {
     struct channel *channel = xcalloc(1, sizeof(*channel));
+    nng_mend();
     int rc = nng_aio_alloc(&channel->aio, NULL, NULL);
     if (rc == 0)
-        rc = open_socket(c, &channel->socket);
+        rc = open_socket(c, channel);
     if (rc == 0)
         *ret = channel;
     else
@@ -85,38 +84,46 @@ static int open_channel(struct rpc_client *c, struct channel **ret)
     return rc;
 }
 
-struct rpc_client *rpc_client_new(const char *url, const ProtobufCServiceDescriptor *service,
+static bool open_client(struct rpc_client *c, struct bus_address at, struct err *err)
+{
+    int rc = NNG_EADDRINVAL;
+    TRY(bus_tls_config(at, NNG_TLS_MODE_CLIENT, &c->tls, err));
+    if (str_copy_cstr(str_from_cstr(at.url), c->url, sizeof(c->url)))
+        rc = open_channel(c, &c->idle); /* one at once: rpc_client_is_connected */
+    return rc == 0 || err_set(err, ERR_SYNTAX, "%s", nng_strerror(rc));
+}
+
+struct rpc_client *rpc_client_new(struct bus_address at, const ProtobufCServiceDescriptor *service,
                                   struct err *err)
 {
     struct rpc_client *c = xcalloc(1, sizeof(*c));
     c->service = service;
     pthread_mutex_init(&c->lock, NULL);
-    int rc = NNG_EADDRINVAL;
-    if (str_copy_cstr(str_from_cstr(url), c->url, sizeof(c->url)))
-        rc = open_channel(c, &c->idle); /* one at once: rpc_client_is_connected */
-    if (rc == 0)
+    if (open_client(c, at, err))
         return c;
-    err_set(err, ERR_SYNTAX, "door %s at %s: %s", service->short_name, url, nng_strerror(rc));
+    err_wrap(err, "door %s at %s", service->short_name, at.url);
     rpc_client_free(c);
     return NULL;
+}
+
+static void free_channels(struct channel *channels)
+{
+    while (channels) {
+        struct channel *channel = channels;
+        channels = channel->next;
+        free_channel(channel);
+    }
 }
 
 void rpc_client_free(struct rpc_client *client)
 {
     if (!client)
         return;
-    while (client->idle) {
-        struct channel *channel = client->idle;
-        client->idle = channel->next;
-        free_channel(channel);
-    }
+    free_channels(client->idle);
+    if (client->tls)
+        nng_tls_config_free(client->tls);
     pthread_mutex_destroy(&client->lock);
     free(client);
-}
-
-bool rpc_client_is_connected(const struct rpc_client *client)
-{
-    return client->connections > 0;
 }
 
 static bool take_channel(struct rpc_client *c, struct channel **ret, struct err *err)
@@ -126,6 +133,10 @@ static bool take_channel(struct rpc_client *c, struct channel **ret, struct err 
     if (channel)
         c->idle = channel->next;
     pthread_mutex_unlock(&c->lock);
+    if (channel && bus_link_is_stuck(&channel->link)) {
+        free_channel(channel);
+        channel = NULL;
+    }
     *ret = channel;
     int rc = channel ? 0 : open_channel(c, ret);
     return rc == 0 || err_set(err, ERR_UNAVAILABLE, "%s at %s: %s", c->service->short_name, c->url,
@@ -138,6 +149,49 @@ static void give_channel(struct rpc_client *c, struct channel *channel)
     channel->next = c->idle;
     c->idle = channel;
     pthread_mutex_unlock(&c->lock);
+}
+
+/* Takes those out that have heard nothing since. */
+static struct channel *take_unheard(struct rpc_client *c, int64_t since_ms)
+{
+    struct channel *unheard = NULL;
+    pthread_mutex_lock(&c->lock);
+    for (struct channel **at = &c->idle; *at;) {
+        struct channel *channel = *at;
+        if (channel->heard_ms > since_ms) {
+            at = &channel->next;
+            continue;
+        }
+        *at = channel->next;
+        channel->next = unheard;
+        unheard = channel;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return unheard;
+}
+
+/* After a call that got no answer: the service may be slow, or its host has died without a word, in
+ * which case its other connections are dead as well. None is used again but those that have heard
+ * something since the call began. A new one is begun in place of this one; others, when calls need
+ * them. */
+static void renew(struct rpc_client *c, struct channel *silent, int64_t began_ms)
+{
+    struct channel *renewed;
+    free_channel(silent);
+    free_channels(take_unheard(c, began_ms));
+    if (open_channel(c, &renewed) == 0)
+        give_channel(c, renewed);
+}
+
+bool rpc_client_is_connected(struct rpc_client *client)
+{
+    struct channel *channel;
+    struct err err;
+    if (client->connections > 0)
+        return true;
+    if (take_channel(client, &channel, &err)) /* dials anew when it is stuck */
+        give_channel(client, channel);
+    return false;
 }
 
 static nng_duration wait_for(int64_t deadline_ms)
@@ -174,9 +228,11 @@ static bool receive_reply(struct rpc_client *c, struct channel *channel, int64_t
     nng_recv_aio(channel->socket, channel->aio);
     nng_aio_wait(channel->aio);
     int rc = nng_aio_result(channel->aio);
+    channel->has_gone_silent = rc == NNG_ETIMEDOUT;
     if (rc != 0)
         return err_set(err, ERR_TIMEOUT, "no reply of %s at %s: %s", c->service->short_name, c->url,
                        nng_strerror(rc));
+    channel->heard_ms = clock_monotonic_ms();
     *ret = nng_aio_get_msg(channel->aio);
     return true;
 }
@@ -185,11 +241,15 @@ static bool exchange(struct rpc_client *c, int64_t deadline_ms, struct str reque
                      struct err *err)
 {
     struct channel *channel;
+    int64_t began_ms = clock_monotonic_ms();
     if (!take_channel(c, &channel, err))
         return false;
     bool ok = send_request(c, channel, deadline_ms, request, err) &&
               receive_reply(c, channel, deadline_ms, ret, err);
-    give_channel(c, channel);
+    if (channel->has_gone_silent)
+        renew(c, channel, began_ms);
+    else
+        give_channel(c, channel);
     return ok;
 }
 

@@ -60,7 +60,7 @@ bool rpc_reply_decode(struct str bytes, struct arena *arena, struct str *ret_pay
     if (m->error) {
         /* A kind that a newer release made up is a failure all the same. */
         int kind = (int)m->error->kind;
-        err_set(err, kind > ERR_NONE && kind <= ERR_INTERNAL ? (enum err_kind)kind : ERR_INTERNAL,
+        err_set(err, kind > ERR_NONE && kind <= ERR_FORBIDDEN ? (enum err_kind)kind : ERR_INTERNAL,
                 "%s", m->error->detail);
         return err_reply(err, "%s", m->error->reply);
     }

@@ -5,11 +5,11 @@
 #include "common/base/clock.h"
 #include "common/bus/event_batch.h"
 #include "common/bus/nng_mend.h"
+#include "common/bus/socket.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/pub.h>
 #include <nng/protocol/pubsub0/sub.h>
-#include <nng/transport/ipc/ipc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,10 +23,13 @@
 #define RECEIVE_QUEUE 4096
 #define RECONNECT_MIN_MS 10
 #define RECONNECT_MAX_MS 250
+#define LOOK_EVERY_MS 2000 /* whether dialing is stuck */
 
 /* What happens within so long after a message leaves in one: sending costs nng and every subscriber
- * some thread switches each time, which under load would be most of a delivery's price. */
-#define GATHER_US 4000
+ * some thread switches each time, which under load would be most of a delivery's price. The time
+ * doubles while events keep coming, up to what a person at a mail client does not notice. */
+#define GATHER_MIN_US 2000
+#define GATHER_MAX_US 16000
 #define BATCH_MAX (256UL << 10) /* bytes; then it leaves at once */
 
 struct event_publisher {
@@ -37,6 +40,7 @@ struct event_publisher {
     pthread_cond_t wake;
     struct buf batch; /* events that wait for `sender` */
     int64_t sent_us;  /* when the last message left */
+    int64_t gather_us;
     uint64_t sequence;
     bool has_newcomer; /* a subscriber that waits for its first message */
     bool is_stopping;
@@ -64,23 +68,22 @@ static void init_publisher(struct event_publisher *p)
     pthread_cond_init(&p->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     buf_init(&p->batch, BATCH_MAX);
+    p->gather_us = GATHER_MIN_US;
     p->sequence = (uint64_t)clock_wall_ms() << 16; /* never those of an earlier process */
 }
 
-static int listen_at(struct event_publisher *p, const char *url, mode_t mode)
+static bool listen_at(struct event_publisher *p, struct bus_address at, mode_t mode,
+                      struct err *err)
 {
-    nng_listener listener;
     nng_mend();
     int rc = nng_pub0_open(&p->socket);
     if (rc == 0)
         rc = nng_socket_set_int(p->socket, NNG_OPT_SENDBUF, SEND_QUEUE);
     if (rc == 0)
         rc = nng_pipe_notify(p->socket, NNG_PIPE_EV_ADD_POST, greet, p);
-    if (rc == 0)
-        rc = nng_listener_create(&listener, p->socket, url);
-    if (rc == 0 && str_starts_with(str_from_cstr(url), STR("ipc://")))
-        rc = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, mode ? (int)mode : 0600);
-    return rc != 0 ? rc : nng_listener_start(listener, 0);
+    if (rc != 0)
+        return err_set(err, ERR_INTERNAL, "%s", nng_strerror(rc));
+    return bus_listen(p->socket, at, mode, err);
 }
 
 /* With the lock held. */
@@ -97,6 +100,12 @@ static void send_batch(struct event_publisher *p)
     p->sent_us = clock_monotonic_us();
 }
 
+static void send_gathered(struct event_publisher *p)
+{
+    send_batch(p);
+    p->gather_us = p->gather_us < GATHER_MAX_US ? p->gather_us * 2 : GATHER_MAX_US;
+}
+
 static void wait_until(struct event_publisher *p, int64_t us)
 {
     struct timespec until = {us / 1000000, us % 1000000 * 1000};
@@ -109,7 +118,7 @@ static void *send_later(void *arg)
     struct event_publisher *p = arg;
     pthread_mutex_lock(&p->lock);
     while (!p->is_stopping) {
-        int64_t due_us = p->sent_us + GATHER_US;
+        int64_t due_us = p->sent_us + p->gather_us;
         if (p->has_newcomer)
             send_batch(p);
         else if (p->batch.len == 0)
@@ -117,25 +126,23 @@ static void *send_later(void *arg)
         else if (clock_monotonic_us() < due_us)
             wait_until(p, due_us);
         else
-            send_batch(p);
+            send_gathered(p);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
 }
 
-struct event_publisher *event_publisher_new(const char *url, mode_t mode, struct err *err)
+struct event_publisher *event_publisher_new(struct bus_address at, mode_t mode, struct err *err)
 {
     struct event_publisher *p = xcalloc(1, sizeof(*p));
     init_publisher(p);
-    int rc = listen_at(p, url, mode);
-    if (rc == 0) {
+    if (listen_at(p, at, mode, err)) {
         if (pthread_create(&p->sender, NULL, send_later, p) != 0)
             BUG("cannot start a thread");
         p->has_sender = true;
         return p;
     }
-    err_set(err, rc == NNG_EADDRINUSE ? ERR_CONFLICT : ERR_INTERNAL, "events at %s: %s", url,
-            nng_strerror(rc));
+    err_wrap(err, "events at %s", at.url);
     event_publisher_free(p);
     return NULL;
 }
@@ -173,10 +180,13 @@ void event_publish(struct event_publisher *p, const char *topic, const ProtobufC
         if (!event_batch_add(&p->batch, topic, event))
             BUG("an event of more than %lu bytes", BATCH_MAX);
     }
-    if (clock_monotonic_us() - p->sent_us >= GATHER_US)
+    bool is_quiet = was_empty && clock_monotonic_us() - p->sent_us >= p->gather_us;
+    if (is_quiet) {
         send_batch(p);
-    else if (was_empty)
+        p->gather_us = GATHER_MIN_US;
+    } else if (was_empty) {
         pthread_cond_signal(&p->wake);
+    }
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -187,6 +197,9 @@ struct topic {
 
 struct event_subscriber {
     nng_socket socket;
+    nng_dialer dialer;
+    nng_tls_config *tls; /* NULL without */
+    struct bus_link link;
     nng_aio *aio;
     struct event_handler handler;
     pthread_t thread;
@@ -195,6 +208,7 @@ struct event_subscriber {
     uint64_t expected;    /* the next sequence number. Of the thread */
     pthread_mutex_t lock; /* of `topics` */
     ARRAY_OF(struct topic) topics;
+    char url[256];
 };
 
 static bool is_wanted(struct event_subscriber *s, struct str topic)
@@ -221,22 +235,32 @@ static void handle(struct event_subscriber *s, struct str bytes)
             s->handler.event(s->handler.user, topic, payload);
 }
 
+static void dial_anew(struct event_subscriber *s)
+{
+    nng_dialer_close(s->dialer);
+    s->link.dialing_since_ms = clock_monotonic_ms();
+    bus_dial(s->socket, s->url, s->tls, &s->dialer);
+}
+
 static void *receive(void *arg)
 {
     struct event_subscriber *s = arg;
     while (!s->is_stopping) {
+        nng_aio_set_timeout(s->aio, LOOK_EVERY_MS);
         nng_recv_aio(s->socket, s->aio);
         nng_aio_wait(s->aio);
-        if (nng_aio_result(s->aio) != 0)
-            continue;
-        nng_msg *message = nng_aio_get_msg(s->aio);
-        handle(s, str_make(nng_msg_body(message), nng_msg_len(message)));
-        nng_msg_free(message);
+        if (nng_aio_result(s->aio) == 0) {
+            nng_msg *message = nng_aio_get_msg(s->aio);
+            handle(s, str_make(nng_msg_body(message), nng_msg_len(message)));
+            nng_msg_free(message);
+        } else if (bus_link_is_stuck(&s->link)) {
+            dial_anew(s);
+        }
     }
     return NULL;
 }
 
-static int open_subscriber(struct event_subscriber *s, const char *url)
+static int open_subscriber(struct event_subscriber *s)
 {
     nng_mend();
     int rc = nng_aio_alloc(&s->aio, NULL, NULL);
@@ -248,18 +272,28 @@ static int open_subscriber(struct event_subscriber *s, const char *url)
     nng_socket_set_ms(s->socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
     nng_socket_set_ms(s->socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
     rc = nng_socket_set(s->socket, NNG_OPT_SUB_SUBSCRIBE, "", 0);
-    return rc != 0 ? rc : nng_dial(s->socket, url, NULL, NNG_FLAG_NONBLOCK);
+    if (rc == 0)
+        rc = bus_link_watch(&s->link, s->socket);
+    return rc != 0 ? rc : bus_dial(s->socket, s->url, s->tls, &s->dialer);
 }
 
-struct event_subscriber *event_subscriber_new(const char *url, const struct event_handler *handler,
-                                              struct err *err)
+static bool subscribe_at(struct event_subscriber *s, struct bus_address at, struct err *err)
+{
+    int rc = NNG_EADDRINVAL;
+    TRY(bus_tls_config(at, NNG_TLS_MODE_CLIENT, &s->tls, err));
+    if (str_copy_cstr(str_from_cstr(at.url), s->url, sizeof(s->url)))
+        rc = open_subscriber(s);
+    return rc == 0 || err_set(err, ERR_SYNTAX, "%s", nng_strerror(rc));
+}
+
+struct event_subscriber *event_subscriber_new(struct bus_address at,
+                                              const struct event_handler *handler, struct err *err)
 {
     struct event_subscriber *s = xcalloc(1, sizeof(*s));
     s->handler = *handler;
     pthread_mutex_init(&s->lock, NULL);
-    int rc = open_subscriber(s, url);
-    if (rc != 0) {
-        err_set(err, ERR_SYNTAX, "events at %s: %s", url, nng_strerror(rc));
+    if (!subscribe_at(s, at, err)) {
+        err_wrap(err, "events at %s", at.url);
         event_subscriber_free(s);
         return NULL;
     }
@@ -278,6 +312,8 @@ void event_subscriber_free(struct event_subscriber *s)
     if (s->has_thread)
         pthread_join(s->thread, NULL);
     nng_aio_free(s->aio);
+    if (s->tls)
+        nng_tls_config_free(s->tls);
     for (size_t i = 0; i < s->topics.len; i++)
         free(s->topics.items[i].prefix);
     array_release(&s->topics);

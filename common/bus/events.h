@@ -2,6 +2,7 @@
 #define COMMON_BUS_EVENTS_H
 
 #include "common/base/err.h"
+#include "common/bus/address.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <sys/types.h>
@@ -15,7 +16,7 @@ struct event_publisher;
 struct event_subscriber;
 
 /* One per process that publishes. `mode` is the permission of an ipc:// socket. Thread-safe. */
-struct event_publisher *event_publisher_new(const char *url, mode_t mode, struct err *err);
+struct event_publisher *event_publisher_new(struct bus_address at, mode_t mode, struct err *err);
 void event_publisher_free(struct event_publisher *p);
 /* Never blocks and never fails; without subscribers it does nothing. The first event after a quiet
  * moment leaves at once; those of the next few milliseconds leave together. */
@@ -31,8 +32,8 @@ struct event_handler {
     void *user;
 };
 
-struct event_subscriber *event_subscriber_new(const char *url, const struct event_handler *handler,
-                                              struct err *err);
+struct event_subscriber *event_subscriber_new(struct bus_address at,
+                                              const struct event_handler *handler, struct err *err);
 void event_subscriber_free(struct event_subscriber *s);
 /* Topics are prefixes: "account/17" also matches "account/170"; end with "/" where that matters.
  * Thread-safe. Counted: as many removals as additions end it. */

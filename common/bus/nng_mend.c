@@ -1,12 +1,69 @@
 #include "common/bus/nng_mend.h"
 
+#include "common/base/bug.h"
+
+#include <dlfcn.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <nng/nng.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* A host that died says nothing: it is asked after so long a silence, and again and again, and then
+ * the connection ends; also when what was sent is not acknowledged for so long. A service that is
+ * only paused loses no connection, for its kernel answers. */
+#define PROBE_AFTER_S 5
+#define PROBE_EVERY_S 2
+#define SILENCE_MAX_MS 10000
+
+static _Thread_local bool is_starting_nng;
+
+static void start_nng(void)
+{
+    nng_aio *aio;
+    is_starting_nng = true;
+    if (nng_aio_alloc(&aio, NULL, NULL) != 0)
+        BUG("nng does not start");
+    nng_aio_free(aio);
+    is_starting_nng = false;
+}
+
 void nng_mend(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start_nng);
+}
+
+/* The function of that name that stands behind ours: the C library's, or nng's own. */
+static void find_original(const char *name, void *ret_function)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+    memcpy(ret_function, &found, sizeof(found));
+}
+
+typedef long original_sysconf(int name);
+
+/* nng 1.5 makes two threads for each processor that pass the end of every reading and writing on,
+ * from one to the next: a call wakes six of them one after the other, and waking is most of what a
+ * call costs. None of our callbacks waits for anything, so two threads are enough, whatever the
+ * machine: nng is told of one processor. */
+long sysconf(int name)
+{
+    static _Atomic(original_sysconf *) original;
+    if (is_starting_nng && name == _SC_NPROCESSORS_ONLN)
+        return 1;
+    if (!original) {
+        original_sysconf *found;
+        find_original("sysconf", &found);
+        original = found;
+    }
+    return original(name);
 }
 
 /* Stands in the place of the C library's sendmsg for nng as well, which greets a new connection
@@ -19,4 +76,74 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     if (sent < 0 && errno == EPIPE)
         errno = ECONNRESET;
     return sent;
+}
+
+static void notice_death(int fd)
+{
+    const struct {
+        int name, value;
+    } options[] = {
+        {TCP_KEEPIDLE, PROBE_AFTER_S},
+        {TCP_KEEPINTVL, PROBE_EVERY_S},
+        {TCP_USER_TIMEOUT, SILENCE_MAX_MS},
+    };
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+        syscall(SYS_setsockopt, fd, IPPROTO_TCP, options[i].name, &options[i].value,
+                sizeof(options[i].value));
+}
+
+static bool is_connected(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    return getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
+}
+
+/* nng 1.5 can switch keepalive on and nothing else, and the kernel's own times are hours; data that
+ * nobody acknowledges is sent again for a quarter of an hour. So whoever asks for keepalive gets
+ * our times. nng asks when a connection stands; common/sys/net.c, whose sessions have times of
+ * their own, asks before that. */
+int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+    long rc = syscall(SYS_setsockopt, fd, level, name, value, size);
+    if (rc == 0 && level == SOL_SOCKET && name == SO_KEEPALIVE && is_connected(fd))
+        notice_death(fd);
+    return (int)rc;
+}
+
+typedef void transfer(nng_stream *stream, nng_aio *aio);
+
+static transfer *original_transfer(_Atomic(transfer *) *known, const char *name)
+{
+    if (!*known) {
+        transfer *found;
+        find_original(name, &found);
+        *known = found;
+    }
+    return *known;
+}
+
+/* What a closed nng_aio is asked for does not begin: its result says so, and in nng 1.5 nothing
+ * else does. But a transport asks again and again until a message is complete. When its connection
+ * was closed between two of those, whoever wanted the message waits for ever, and with it the one
+ * thread that ends connections. So the transport is told: its callback ends the message with that
+ * error. */
+static void tell_when_not_begun(nng_aio *aio)
+{
+    if (nng_aio_result(aio) == NNG_ECANCELED)
+        nng_aio_finish(aio, NNG_ECLOSED);
+}
+
+void nng_stream_recv(nng_stream *stream, nng_aio *aio)
+{
+    static _Atomic(transfer *) original;
+    original_transfer(&original, "nng_stream_recv")(stream, aio);
+    tell_when_not_begun(aio);
+}
+
+void nng_stream_send(nng_stream *stream, nng_aio *aio)
+{
+    static _Atomic(transfer *) original;
+    original_transfer(&original, "nng_stream_send")(stream, aio);
+    tell_when_not_begun(aio);
 }

@@ -2,7 +2,9 @@
 #define COMMON_BUS_NNG_MEND_H
 
 /* Whoever opens an nng socket calls this first: it makes the linker take nng_mend.c along, which
- * keeps doors alive. See docs/decisions/0016-nng-mended.md. */
+ * keeps doors alive, lets closed connections end and notices dead hosts; and starts nng, with two
+ * threads. Before anything else of nng. See docs/decisions/0016-nng-mended.md and
+ * 0019-dead-hosts.md. */
 void nng_mend(void);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/err.h"
+#include "common/bus/address.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <sys/types.h>
@@ -17,9 +18,9 @@
  *                    and repeating is safe only for calls that are idempotent or carry a key
  *   others           what the server answered
  *
- * URLs are "ipc:///path", "tcp://host:port", "tls+tcp://host:port". A client connects in the
- * background, again and again: the order in which services start does not matter. It has a
- * connection for each call in progress and keeps it for a later one (docs/decisions/0016).
+ * A client connects in the background, again and again: the order in which services start does not
+ * matter. It has a connection for each call in progress and keeps it for a later one
+ * (docs/decisions/0016), unless no answer came in time (docs/decisions/0019).
  */
 
 /* ---- Client */
@@ -35,7 +36,7 @@ struct rpc_context rpc_context_ms(uint64_t cid, int64_t timeout_ms);
 
 /* For one door. `service` is the generated descriptor, for example
  * &mailrail__delivery__descriptor. Thread-safe; any number of calls at a time. */
-struct rpc_client *rpc_client_new(const char *url, const ProtobufCServiceDescriptor *service,
+struct rpc_client *rpc_client_new(struct bus_address at, const ProtobufCServiceDescriptor *service,
                                   struct err *err);
 void rpc_client_free(struct rpc_client *client);
 
@@ -45,8 +46,9 @@ bool rpc_call(struct rpc_client *client, const struct rpc_context *context, cons
               const ProtobufCMessage *request, struct arena *arena, ProtobufCMessage **ret_reply,
               struct err *err) MUST_USE;
 
-/* True when the door has a connection now: for /readyz. */
-bool rpc_client_is_connected(const struct rpc_client *client);
+/* True when the door has a connection now: for /readyz. Who asks again and again also has a host
+ * that was away found again soon. */
+bool rpc_client_is_connected(struct rpc_client *client);
 
 /* ---- Server */
 
@@ -64,14 +66,15 @@ struct rpc_call {
 struct rpc_server;
 
 struct rpc_door {
-    const char *url;
+    struct bus_address at;
     /* The generated struct with the handlers in it (its `base`), for example
      * &delivery_service.base. A handler ends with exactly one closure(&reply, closure_data), or one
      * rpc_fail(closure_data, &err). */
     ProtobufCService *service;
     unsigned workers; /* calls at a time; each is a thread that may block */
     size_t request_max;
-    mode_t ipc_mode; /* permission of an ipc:// socket, 0600 when 0 */
+    bool has_secrets; /* overwrites what calls brought, and what was made of it, when they end */
+    mode_t ipc_mode;  /* permission of an ipc:// socket, 0600 when 0 */
     void *user;
     /* Called after each call, for logs and metrics; may be NULL. `err` is NULL on success. */
     void (*finished)(void *finished_user, const struct rpc_call *call, const struct err *err,
@@ -81,8 +84,12 @@ struct rpc_door {
 
 /* Opens the door and serves it until rpc_server_free. */
 struct rpc_server *rpc_server_new(const struct rpc_door *door, struct err *err);
-/* Lets calls in progress finish (at most `grace_ms`), refuses new ones, closes, frees. */
-void rpc_server_free(struct rpc_server *server, int64_t grace_ms);
+/* Takes no new calls any more. Optional, before rpc_server_free: to end several doors together. */
+void rpc_server_stop(struct rpc_server *server);
+/* Takes no new calls, lets those in progress finish (at most `grace_ms`), closes, frees. False when
+ * some have not finished: nothing is freed then, and what handlers use must stay until the process
+ * ends, or this is called again. */
+bool rpc_server_free(struct rpc_server *server, int64_t grace_ms);
 
 /* Ends the call with a failure. */
 void rpc_fail(struct rpc_call *call, const struct err *err);

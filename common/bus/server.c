@@ -4,10 +4,10 @@
 #include "common/base/clock.h"
 #include "common/bus/envelope.h"
 #include "common/bus/nng_mend.h"
+#include "common/bus/socket.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
-#include <nng/transport/ipc/ipc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -25,6 +25,7 @@ struct worker {
     nng_ctx ctx;
     nng_aio *aio;
     struct arena arena;
+    bool has_ended;
 };
 
 struct rpc_reply {
@@ -46,7 +47,12 @@ void rpc_fail(struct rpc_call *call, const struct err *err)
     BUG_ON(call->reply->ended);
     call->reply->ended = true;
     call->reply->err = *err;
-    call->reply->bytes = rpc_error_encode(err, call->arena);
+    /* What filled the arena is of no use any more. An error without room would be no bytes, which
+     * is how success with nothing to say looks. */
+    if (call->arena->exhausted)
+        arena_reset(call->arena);
+    call->reply->bytes = rpc_error_encode(&call->reply->err, call->arena);
+    BUG_ON(call->reply->bytes.len == 0);
 }
 
 /* The closure that generated handlers call with their reply. */
@@ -58,7 +64,6 @@ static void succeed(const ProtobufCMessage *message, void *closure_data)
     struct str payload = message ? message_pack(message, call->arena) : STR_NULL;
     struct str bytes = rpc_reply_encode(payload, call->arena);
     if (!message || call->arena->exhausted) {
-        arena_reset(call->arena);
         err_set(&err, ERR_LIMIT, "%s: the reply is too large", call->method);
         rpc_fail(call, &err);
         return;
@@ -126,6 +131,20 @@ static void send_reply(struct worker *w, nng_msg *message, struct str bytes)
         nng_msg_free(message);
 }
 
+static void serve_message(struct worker *w, nng_msg *message)
+{
+    bool has_secrets = w->server->door.has_secrets;
+    struct str request = str_make(nng_msg_body(message), nng_msg_len(message));
+    struct str reply = serve_call(w->server, &w->arena, request);
+    if (has_secrets)
+        explicit_bzero(nng_msg_body(message), nng_msg_len(message));
+    send_reply(w, message, reply);
+    if (has_secrets)
+        arena_wipe(&w->arena);
+    else
+        arena_reset(&w->arena);
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
@@ -135,33 +154,23 @@ static void *work(void *arg)
         nng_aio_wait(w->aio);
         if (nng_aio_result(w->aio) != 0)
             continue; /* cancelled, to look at is_stopping */
-        nng_msg *message = nng_aio_get_msg(w->aio);
-        struct str request = str_make(nng_msg_body(message), nng_msg_len(message));
-        struct str reply = serve_call(w->server, &w->arena, request);
-        send_reply(w, message, reply);
-        arena_reset(&w->arena);
+        serve_message(w, nng_aio_get_msg(w->aio));
     }
     arena_release(&w->arena);
     return NULL;
 }
 
-static int listen_at(struct rpc_server *s)
+static bool listen_at(struct rpc_server *s, struct err *err)
 {
-    nng_listener listener;
     nng_mend();
     int rc = nng_rep0_open(&s->socket);
     if (rc == 0)
         rc = nng_socket_set_size(s->socket, NNG_OPT_RECVMAXSZ,
                                  s->door.request_max > 0 ? s->door.request_max
                                                          : REQUEST_MAX_DEFAULT);
-    if (rc == 0)
-        rc = nng_listener_create(&listener, s->socket, s->door.url);
     if (rc != 0)
-        return rc;
-    if (str_starts_with(str_from_cstr(s->door.url), STR("ipc://")))
-        rc = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS,
-                                  s->door.ipc_mode ? (int)s->door.ipc_mode : 0600);
-    return rc != 0 ? rc : nng_listener_start(listener, 0);
+        return err_set(err, ERR_INTERNAL, "%s", nng_strerror(rc));
+    return bus_listen(s->socket, s->door.at, s->door.ipc_mode, err);
 }
 
 static void start_worker(struct rpc_server *s, struct worker *w)
@@ -180,10 +189,8 @@ struct rpc_server *rpc_server_new(const struct rpc_door *door, struct err *err)
 {
     struct rpc_server *s = xcalloc(1, sizeof(*s));
     s->door = *door;
-    int rc = listen_at(s);
-    if (rc != 0) {
-        err_set(err, rc == NNG_EADDRINUSE ? ERR_CONFLICT : ERR_INTERNAL, "door %s at %s: %s",
-                door->service->descriptor->short_name, door->url, nng_strerror(rc));
+    if (!listen_at(s, err)) {
+        err_wrap(err, "door %s at %s", door->service->descriptor->short_name, door->at.url);
         nng_close(s->socket);
         free(s);
         return NULL;
@@ -195,37 +202,54 @@ struct rpc_server *rpc_server_new(const struct rpc_door *door, struct err *err)
     return s;
 }
 
-/* Wakes a worker that waits for a request until it has seen is_stopping. One that is busy finishes
- * its call; after `deadline_ms` its connection is closed under it. */
-static void join_worker(struct rpc_server *s, struct worker *w, int64_t deadline_ms)
+static struct timespec soon(void)
 {
-    struct timespec soon;
-    for (;;) {
-        if (clock_monotonic_ms() >= deadline_ms)
-            nng_close(s->socket);
-        else
-            nng_aio_cancel(w->aio);
-        clock_gettime(CLOCK_REALTIME, &soon);
-        soon.tv_nsec += 2 * 1000 * 1000;
-        if (soon.tv_nsec >= 1000000000) {
-            soon.tv_sec++;
-            soon.tv_nsec -= 1000000000;
-        }
-        if (pthread_timedjoin_np(w->thread, NULL, &soon) == 0)
-            break;
+    struct timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    at.tv_nsec += 2 * 1000 * 1000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
     }
-    nng_aio_free(w->aio);
+    return at;
 }
 
-void rpc_server_free(struct rpc_server *server, int64_t grace_ms)
+/* Wakes a worker that waits for a request, until it has seen is_stopping. One that is busy finishes
+ * its call first. */
+static bool join_worker(struct worker *w, int64_t deadline_ms)
 {
-    if (!server)
-        return;
-    int64_t deadline_ms = clock_monotonic_ms() + grace_ms;
+    while (!w->has_ended) {
+        struct timespec at = soon();
+        nng_aio_cancel(w->aio);
+        w->has_ended = pthread_timedjoin_np(w->thread, NULL, &at) == 0;
+        if (clock_monotonic_ms() >= deadline_ms)
+            break;
+    }
+    return w->has_ended;
+}
+
+void rpc_server_stop(struct rpc_server *server)
+{
     server->is_stopping = true;
     for (unsigned i = 0; i < server->worker_count; i++)
-        join_worker(server, &server->workers[i], deadline_ms);
+        nng_aio_cancel(server->workers[i].aio);
+}
+
+bool rpc_server_free(struct rpc_server *server, int64_t grace_ms)
+{
+    if (!server)
+        return true;
+    int64_t deadline_ms = clock_monotonic_ms() + grace_ms;
+    rpc_server_stop(server);
+    bool all_ended = true;
+    for (unsigned i = 0; i < server->worker_count; i++)
+        all_ended = join_worker(&server->workers[i], deadline_ms) && all_ended;
+    if (!all_ended)
+        return false;
     nng_close(server->socket);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        nng_aio_free(server->workers[i].aio);
     free(server->workers);
     free(server);
+    return true;
 }

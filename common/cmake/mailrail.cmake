@@ -55,7 +55,7 @@ function(mailrail_unit_tests directory)
   add_executable(${name} ${sources})
   # Criterion's macros are outside our warnings.
   target_compile_options(${name} PRIVATE -Wno-pedantic -Wno-shadow -Wno-conversion -Wno-missing-field-initializers)
-  target_link_libraries(${name} PRIVATE ${arg_LINKS} criterion)
+  target_link_libraries(${name} PRIVATE ${arg_LINKS} test_tools criterion)
   # Tests find their data beside their source, by __FILE__, which ccache makes relative to here.
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
   # A leak that LeakSanitizer finds must fail the test, not only be printed.

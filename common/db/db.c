@@ -3,6 +3,8 @@
 #include "common/base/bug.h"
 #include "common/db/db_private.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,7 @@ static const char *const control_sql[CONTROL_COUNT] = {
 
 struct db {
     sqlite3 *handle;
+    char *path; /* for errors */
     const struct db_schema *schema;
     sqlite3_stmt **prepared; /* by statement, NULL until first used */
     sqlite3_stmt *control[CONTROL_COUNT];
@@ -44,6 +47,7 @@ static enum err_kind kind_of(int rc)
 {
     switch (rc & 0xff) {
     case SQLITE_FULL:
+        return ERR_NO_SPACE;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_IOERR:
@@ -65,7 +69,14 @@ static enum err_kind kind_of(int rc)
 
 bool db_fail(struct db *db, int rc, struct err *err)
 {
-    return err_set(err, kind_of(rc), "%s: %s", db->schema->name,
+    enum err_kind kind = kind_of(rc);
+    /* Where the disk is full, some of SQLite's ways say no more than "disk I/O error". */
+    if (db->handle && (rc & 0xff) == SQLITE_IOERR && sqlite3_system_errno(db->handle) == ENOSPC)
+        kind = ERR_NO_SPACE;
+    /* A process was killed while it made the file: only a writer takes that back. */
+    if (db->handle && sqlite3_extended_errcode(db->handle) == SQLITE_READONLY_ROLLBACK)
+        kind = ERR_STATE;
+    return err_set(err, kind, "%s: %s", db->path,
                    db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
 }
 
@@ -106,11 +117,10 @@ static bool migrate(struct db *db, enum db_mode mode, struct err *err)
     TRY(read_version(db, &version, err));
     if (version > db->schema->migration_count)
         return err_set(err, ERR_CORRUPT, "%s: made by a newer release (schema %zu, ours is %zu)",
-                       db->schema->name, version, db->schema->migration_count);
+                       db->path, version, db->schema->migration_count);
     db->is_new = version == 0;
     if (mode == DB_READ_ONLY && version < db->schema->migration_count)
-        return err_set(err, ERR_STATE, "%s: schema %zu must be upgraded first", db->schema->name,
-                       version);
+        return err_set(err, ERR_STATE, "%s: schema %zu must be upgraded first", db->path, version);
     for (; version < db->schema->migration_count; version++)
         TRY(migrate_one(db, version, err));
     return true;
@@ -129,11 +139,20 @@ static bool configure(struct db *db, enum db_mode mode, unsigned cache_kib, stru
     return db_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", err);
 }
 
+/* Nobody asks SQLite how much memory it has, and counting takes a lock for every piece of it. */
+static void configure_sqlite(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 struct db *db_open(const char *path, const struct db_schema *schema, enum db_mode mode,
                    unsigned cache_kib, struct err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure_sqlite);
     struct db *db = xcalloc(1, sizeof(*db));
     db->schema = schema;
+    db->path = xstrdup(path);
     db->prepared = xcalloc(schema->statement_count, sizeof(*db->prepared));
     /* A struct db belongs to one thread at a time: SQLite needs no mutex of its own. */
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
@@ -143,7 +162,6 @@ struct db *db_open(const char *path, const struct db_schema *schema, enum db_mod
     bool ok = rc == SQLITE_OK || db_fail(db, rc, err);
     if (ok && configure(db, mode, cache_kib, err) && migrate(db, mode, err))
         return db;
-    err_wrap(err, "open %s", path);
     db_close(db);
     return NULL;
 }
@@ -159,6 +177,7 @@ void db_close(struct db *db)
     int rc = sqlite3_close(db->handle);
     BUG_ON(rc != SQLITE_OK);
     free(db->prepared);
+    free(db->path);
     free(db);
 }
 

@@ -21,14 +21,13 @@
  *     if (!db_done(&q, err)) return false;      // the first failure of the whole query
  *
  * Failures stick inside the query, like in a cursor. A struct db belongs to one thread at a time.
- * Full disk and locked database are ERR_TEMPORARY; a damaged file is ERR_CORRUPT; a broken UNIQUE
- * or CHECK is ERR_CONFLICT.
+ * A full disk is ERR_NO_SPACE, a locked database ERR_TEMPORARY; a damaged file is ERR_CORRUPT; a
+ * broken UNIQUE or CHECK is ERR_CONFLICT.
  */
 
 struct db;
 
 struct db_schema {
-    const char *name;              /* for errors: "directory.db" */
     const char *const *migrations; /* SQL that takes the schema from version i to i+1 */
     size_t migration_count;
     const char *const *statements; /* by enum */
@@ -38,10 +37,14 @@ struct db_schema {
 enum db_mode { DB_READ_WRITE, DB_READ_ONLY };
 
 /* Opens or creates the file and runs missing migrations, each in its own transaction. A newer
- * schema than ours is refused. `cache_kib` bounds the page cache. */
+ * schema than ours is refused. `cache_kib` bounds the page cache. With DB_READ_ONLY, what a writer
+ * must do first is ERR_STATE: a migration, or to take back what a killed process left half made. */
 struct db *db_open(const char *path, const struct db_schema *schema, enum db_mode mode,
                    unsigned cache_kib, struct err *err);
 void db_close(struct db *db);
+/* Copies a database as it is at one moment; others go on writing to it. ERR_CONFLICT when `to`
+ * exists. What a failure leaves of `to` is removed. */
+bool db_copy(const char *from, const char *to, struct err *err) MUST_USE;
 sqlite3 *db_handle(struct db *db);
 /* True when this very open created the file. */
 bool db_is_new(const struct db *db);

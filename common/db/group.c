@@ -16,6 +16,7 @@ struct waiter {
     db_group_change *change;
     void *ctx;
     unsigned flags;
+    struct file_sync *file; /* on disk before the commit; NULL: none */
     bool ok;
     bool done;
     struct err err;
@@ -89,6 +90,21 @@ static bool sync_directories(struct db_group *g, struct err *err)
     return true;
 }
 
+static bool sync_file(struct waiter *w, struct err *err)
+{
+    return !w->file || file_sync_end(w->file, err);
+}
+
+static bool sync_files(struct list_link *batch, struct err *err)
+{
+    LIST_FOREACH(link, batch)
+    {
+        struct waiter *w = CONTAINER_OF(link, struct waiter, link);
+        TRY(!w->ok || sync_file(w, err));
+    }
+    return true;
+}
+
 static void fail_all(struct list_link *batch, const struct err *err)
 {
     LIST_FOREACH(link, batch)
@@ -134,7 +150,7 @@ static void commit_batch(struct db_group *g, struct list_link *batch, size_t cou
     }
     if (applied == 0) {
         db_rollback(g->db);
-    } else if (!sync_directories(g, &err)) {
+    } else if (!sync_files(batch, &err) || !sync_directories(g, &err)) {
         db_rollback(g->db);
         fail_all(batch, &err);
     } else if (!db_commit(g->db, &err)) {
@@ -187,10 +203,19 @@ static void lead(struct db_group *g)
     wake_next_leader(g);
 }
 
-bool db_group_run(struct db_group *group, db_group_change *change, void *ctx, unsigned flags,
-                  struct err *err)
+static bool is_committing(struct db_group *group)
 {
-    struct waiter me = {.change = change, .ctx = ctx, .flags = flags};
+    pthread_mutex_lock(&group->lock);
+    bool is = group->is_committing;
+    pthread_mutex_unlock(&group->lock);
+    return is;
+}
+
+bool db_group_run_with_file(struct db_group *group, db_group_change *change, void *ctx,
+                            unsigned flags, struct file_sync *file, struct err *err)
+{
+    struct waiter me = {.change = change, .ctx = ctx, .flags = flags, .file = file};
+    TRY(!file || !is_committing(group) || sync_file(&me, err));
     pthread_cond_init(&me.wake, NULL);
     pthread_mutex_lock(&group->lock);
     list_append(&group->waiting, &me.link);
@@ -205,6 +230,12 @@ bool db_group_run(struct db_group *group, db_group_change *change, void *ctx, un
     if (!me.ok)
         *err = me.err;
     return me.ok;
+}
+
+bool db_group_run(struct db_group *group, db_group_change *change, void *ctx, unsigned flags,
+                  struct err *err)
+{
+    return db_group_run_with_file(group, change, ctx, flags, NULL, err);
 }
 
 void db_group_counts(struct db_group *group, uint64_t *ret_commits, uint64_t *ret_changes)

@@ -2,6 +2,7 @@
 #define COMMON_DB_GROUP_H
 
 #include "common/db/db.h"
+#include "common/sys/file_sync.h"
 
 /*
  * Group commit: concurrent writers of one database share transactions.
@@ -35,6 +36,11 @@ enum db_group_flags {
 /* Returns after the change is committed, or failed. A commit that fails fails all of its group. */
 bool db_group_run(struct db_group *group, db_group_change *change, void *ctx, unsigned flags,
                   struct err *err) MUST_USE;
+/* The same, for a change whose rows speak of a file that is being synced: its bytes are on disk
+ * before the commit. Who leads a group waits for it after the statements; who finds another commit
+ * under way does so at once, beside it. NULL: no such file. */
+bool db_group_run_with_file(struct db_group *group, db_group_change *change, void *ctx,
+                            unsigned flags, struct file_sync *file, struct err *err) MUST_USE;
 /* From inside a change: the directory is synced (once per group) before the commit. The path is
  * copied. */
 void db_group_sync_directory(struct db_group *group, const char *path);

@@ -171,7 +171,7 @@ struct health_server *health_server_new(const char *socket_path, const struct he
     return server;
 }
 
-static bool parse_host_port(struct str address, struct ip *ret_ip, uint16_t *ret_port)
+bool health_address_parse(struct str address, struct ip *ret_ip, uint16_t *ret_port)
 {
     ptrdiff_t colon = str_rfind_char(address, ':');
     uint64_t port;
@@ -188,7 +188,7 @@ bool health_server_listen(struct health_server *server, struct str address, stru
 {
     struct ip ip;
     uint16_t port;
-    if (!parse_host_port(address, &ip, &port))
+    if (!health_address_parse(address, &ip, &port))
         return err_set(err, ERR_SYNTAX, "\"%.*s\" is not address:port", STR_ARG(address));
     int listener;
     TRY(net_listen(ip, port, &listener, err));

@@ -3,6 +3,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/sys/ip.h"
 
 /*
  * How a service says that it lives: a small HTTP server on a unix socket, and on TCP when wanted,
@@ -30,6 +31,8 @@ struct health_server;
 struct health_server *health_server_new(const char *socket_path, const struct health_ops *ops,
                                         struct err *err);
 /* Listens on TCP as well: "127.0.0.1:8010", "[::1]:8010". */
+/* False when it is not "address:port", "[2001:db8::1]:port". */
+bool health_address_parse(struct str text, struct ip *ret_ip, uint16_t *ret_port) MUST_USE;
 bool health_server_listen(struct health_server *server, struct str address,
                           struct err *err) MUST_USE;
 /* Removes the socket as well. */

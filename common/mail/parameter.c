@@ -150,6 +150,16 @@ static const struct segment *find_section(const struct segments *segments, struc
     return NULL;
 }
 
+/* charset "'" language "'" text; senders do leave out the first two. */
+static struct str take_charset(struct str value, struct str *ret_charset)
+{
+    struct str charset, language, text;
+    if (!str_cut(value, '\'', &charset, &text) || !str_cut(text, '\'', &language, &text))
+        return value;
+    *ret_charset = charset;
+    return text;
+}
+
 /* All sections of `name` in order, up to the first gap. */
 static struct str join_sections(const struct segments *segments, struct str name,
                                 struct arena *arena)
@@ -164,9 +174,7 @@ static struct str join_sections(const struct segments *segments, struct str name
             buf_append(&joined, value);
             continue;
         }
-        if (n == 0 && str_cut(value, '\'', &charset, &value))
-            str_cut(value, '\'', NULL, &value); /* language */
-        append_percent_decoded(&joined, value);
+        append_percent_decoded(&joined, n == 0 ? take_charset(value, &charset) : value);
     }
     struct str copy = arena_copy(arena, buf_str(&joined));
     buf_release(&joined);

@@ -2,6 +2,7 @@
 
 #include "common/mail/content.h"
 #include "common/mail/encoded_word.h"
+#include "common/mail/header.h"
 #include "common/text/charset.h"
 #include "common/text/utf8.h"
 
@@ -59,6 +60,8 @@ struct search *search_new(const struct str *required, size_t required_count,
  * its tail stays, so that words are found across pieces. */
 struct match {
     struct search *search;
+    search_sink *sink; /* takes all windows; nothing is searched then */
+    void *user;
     struct buf text;   /* not folded yet: at most an unfinished character between pieces */
     struct buf window; /* folded */
     struct arena scratch;
@@ -66,12 +69,17 @@ struct match {
     bool refused;   /* a forbidden word was found */
 };
 
-static void begin_match(struct match *m, struct search *s)
+static void init_buffers(struct match *m)
 {
-    *m = (struct match){.search = s, .missing = s->required_count, .refused = s->impossible};
     buf_init(&m->text, SIZE_MAX / 4);
     buf_init(&m->window, SIZE_MAX / 4);
     arena_init(&m->scratch, SIZE_MAX / 4);
+}
+
+static void begin_match(struct match *m, struct search *s)
+{
+    *m = (struct match){.search = s, .missing = s->required_count, .refused = s->impossible};
+    init_buffers(m);
     memset(s->found, 0, s->count * sizeof(*s->found));
 }
 
@@ -84,12 +92,24 @@ static void end_match(struct match *m)
 
 static bool is_decided(const struct match *m)
 {
-    return m->refused || (m->missing == 0 && m->search->count == m->search->required_count);
+    return !m->sink &&
+           (m->refused || (m->missing == 0 && m->search->count == m->search->required_count));
+}
+
+static void give_window(struct match *m)
+{
+    if (m->window.len > 0)
+        m->sink(m->user, buf_str(&m->window), false);
+    buf_reset(&m->window);
 }
 
 static void search_window(struct match *m)
 {
     struct search *s = m->search;
+    if (m->sink) {
+        give_window(m);
+        return;
+    }
     for (size_t i = 0; i < s->count; i++) {
         if (s->found[i])
             continue;
@@ -139,6 +159,8 @@ static void end_piece(struct match *m)
     take_text(m, true);
     buf_reset(&m->text);
     buf_reset(&m->window);
+    if (m->sink)
+        m->sink(m->user, STR(""), true);
 }
 
 static void add_text(struct match *m, struct str text)
@@ -188,21 +210,26 @@ static void match_body(struct match *m, const struct part *part, struct str body
     charset_decoder_free(charset);
 }
 
+static void match_message(struct match *m, enum search_scope scope, struct str prefix,
+                          struct str message, const struct structure *structure)
+{
+    for (const struct part *p = structure->root; p && !is_decided(m); p = part_next(p)) {
+        size_t header_len = (size_t)(p->body_offset - p->header_offset);
+        if (scope == SEARCH_TEXT)
+            match_header(m, p->parent ? STR("") : prefix,
+                         str_slice(message, (size_t)p->header_offset, header_len));
+        if (part_is_text(p, STR("")))
+            match_body(m, p, str_slice(message, (size_t)p->body_offset, (size_t)part_body_size(p)));
+    }
+}
+
 bool search_matches(struct search *s, struct str prefix, struct str message,
                     const struct structure *structure)
 {
     struct match m;
     begin_match(&m, s);
     search_window(&m); /* the empty word */
-    for (const struct part *p = structure->root; p && !is_decided(&m); p = part_next(p)) {
-        size_t header_len = (size_t)(p->body_offset - p->header_offset);
-        if (s->scope == SEARCH_TEXT)
-            match_header(&m, p->parent ? STR("") : prefix,
-                         str_slice(message, (size_t)p->header_offset, header_len));
-        if (part_is_text(p, STR("")))
-            match_body(&m, p,
-                       str_slice(message, (size_t)p->body_offset, (size_t)part_body_size(p)));
-    }
+    match_message(&m, s->scope, prefix, message, structure);
     end_match(&m);
     return m.missing == 0 && !m.refused;
 }
@@ -216,4 +243,27 @@ bool search_text_contains(struct search *s, struct str text)
     end_piece(&m);
     end_match(&m);
     return m.missing == 0 && !m.refused;
+}
+
+struct str search_field_value(struct str raw_value, struct arena *arena)
+{
+    return encoded_word_decode(header_unfold(raw_value, arena), arena);
+}
+
+void search_walk_message(struct str prefix, struct str message, const struct structure *structure,
+                         search_sink *sink, void *user)
+{
+    struct match m = {.sink = sink, .user = user};
+    init_buffers(&m);
+    match_message(&m, SEARCH_TEXT, prefix, message, structure);
+    end_match(&m);
+}
+
+void search_walk_text(struct str text, search_sink *sink, void *user)
+{
+    struct match m = {.sink = sink, .user = user};
+    init_buffers(&m);
+    add_text(&m, text);
+    end_piece(&m);
+    end_match(&m);
 }

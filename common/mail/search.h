@@ -42,5 +42,18 @@ bool search_matches(struct search *s, struct str prefix, struct str message,
 
 /* The same rule for one piece of UTF-8 text, whatever the scope: header values and the like. */
 bool search_text_contains(struct search *s, struct str text);
+/* The value of a header field as it is searched: unfolded, encoded words undone. A piece of it, or
+ * in arena; STR_NULL when the arena is full. */
+struct str search_field_value(struct str raw_value, struct arena *arena);
+
+/* For an index: the very text that words are looked for in, folded as they are. It comes in runs
+ * without gaps, which `at_end` ends: no word reaches from one run into the next. What is not valid
+ * is one byte 0xff, which is in no word. */
+typedef void search_sink(void *user, struct str folded, bool at_end);
+/* All that SEARCH_TEXT looks through. */
+void search_walk_message(struct str prefix, struct str message, const struct structure *structure,
+                         search_sink *sink, void *user);
+/* What search_text_contains looks through. */
+void search_walk_text(struct str text, search_sink *sink, void *user);
 
 #endif

@@ -247,7 +247,7 @@ static bool find_delimiter(const struct parser *p, struct str line, struct delim
     for (size_t i = p->open_count; i-- > 0;) {
         struct str rest = str_skip(line, p->open[i].boundary.len);
         bool closing = str_starts_with(rest, STR("--"));
-        bool ended = rest.len == 0 || closing || strchr(" \t\r\n", rest.ptr[0]);
+        bool ended = rest.len == 0 || closing || str_find_char(STR(" \t\r\n"), rest.ptr[0]) >= 0;
         if (!ended || !str_starts_with(line, p->open[i].boundary))
             continue;
         *ret_delimiter = (struct delimiter){.level = i, .closing = closing};

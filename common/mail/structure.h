@@ -29,7 +29,9 @@
  * prefix adds the prefix's size to them; only the root's header then starts at 0 all the same.
  */
 
-#define STRUCTURE_VERSION 1
+/* Raised with every change of what the parser makes of a message: stored ones are then parsed anew.
+ * 2: NUL ends no delimiter; an extended parameter without charset keeps its value. */
+#define STRUCTURE_VERSION 2
 #define STRUCTURE_DEPTH_MAX 100   /* parts within parts */
 #define STRUCTURE_PARTS_MAX 10000 /* in one message */
 #define STRUCTURE_PREVIEW_MAX 256 /* characters */
@@ -101,10 +103,26 @@ bool structure_is_damaged(const struct structure *s);
 /* Appends to `out`. ERR_LIMIT when `out` or the arena (scratch) is too small. */
 bool structure_encode(const struct structure *s, struct arena *arena, struct buf *out,
                       struct err *err) MUST_USE;
-/* In arena. ERR_CORRUPT when the bytes are none that structure_encode makes (offsets that are not
- * nested, too many parts): readers may rely on the promises above. */
+/* In arena, its texts borrowed from `bytes`. ERR_CORRUPT when the bytes are none that
+ * structure_encode makes (offsets that are not nested, too deep): readers may rely on the promises
+ * above. */
 bool structure_decode(struct str bytes, struct arena *arena, const struct structure **ret_structure,
                       struct err *err) MUST_USE;
+
+/* Pieces of the bytes, for those who ask much of many messages: bits by the numbers of the fields
+ * of mailrail.Structure. */
+#define STRUCTURE_ENVELOPE (1u << 2)
+#define STRUCTURE_PARTS (1u << 3)
+#define STRUCTURE_PREVIEW (1u << 9)
+#define STRUCTURE_ALL UINT32_MAX
+#define STRUCTURE_HEAD (STRUCTURE_ALL & ~STRUCTURE_PARTS)
+
+/* Only these pieces of the bytes, in arena; bytes that are damaged as they are. STR_NULL when the
+ * arena is full. */
+struct str structure_pick(struct str bytes, uint32_t pieces, struct arena *arena);
+/* As structure_decode, of these pieces: without their pieces `envelope` and `root` are NULL. */
+bool structure_decode_pieces(struct str bytes, uint32_t pieces, struct arena *arena,
+                             const struct structure **ret_structure, struct err *err) MUST_USE;
 
 /* Reading. */
 

@@ -1,231 +1,394 @@
 #include "common/mail/structure.h"
 
-#include "proto/message.pb-c.h"
+#include <stddef.h>
+#include <string.h>
 
 /*
- * Structures from the bytes of a mailrail.Structure. protobuf-c unpacks into the arena; our structs
- * borrow its strings. What structure.h promises of a tree is checked, because readers cut slices by
- * its offsets.
+ * Structures from the bytes of a mailrail.Structure (proto/message.proto), read field by field: a
+ * FETCH of a whole mailbox decodes one for each message. Texts borrow from the bytes. What
+ * structure.h promises of a tree is checked, because readers cut slices by its offsets.
  */
 
-static void *allocate(void *arena, size_t size)
+/* ---- The fields of an encoded message (protobuf's encoding, without its groups) */
+
+enum wire_type { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
+
+struct fields {
+    struct str rest;
+    bool damaged;
+    /* The present one: */
+    uint64_t number;
+    enum wire_type type;
+    uint64_t value;
+    struct str bytes;
+};
+
+static uint64_t take_varint(struct fields *f)
 {
-    return arena_alloc(arena, size);
+    uint64_t value = 0;
+    for (size_t i = 0; i < 10 && i < f->rest.len; i++) {
+        unsigned char byte = (unsigned char)f->rest.ptr[i];
+        value |= (uint64_t)(byte & 0x7f) << (7 * i);
+        if (byte < 0x80) {
+            f->rest = str_skip(f->rest, i + 1);
+            return value;
+        }
+    }
+    f->damaged = true;
+    return 0;
 }
 
-static void ignore_free(void *arena, void *pointer)
+static struct str take_bytes(struct fields *f, uint64_t len)
 {
-    (void)arena, (void)pointer; /* all goes with the arena */
+    f->damaged |= len > f->rest.len;
+    struct str bytes = f->damaged ? STR_NULL : str_make(f->rest.ptr, (size_t)len);
+    f->rest = str_skip(f->rest, bytes.len);
+    return bytes;
+}
+
+/* False after the last one, or at damage. */
+static bool next_field(struct fields *f)
+{
+    if (f->rest.len == 0 || f->damaged)
+        return false;
+    uint64_t tag = take_varint(f);
+    f->number = tag >> 3;
+    f->type = (enum wire_type)(tag & 7);
+    f->damaged |= f->number == 0;
+    switch (f->type) {
+    case WIRE_VARINT:
+        f->value = take_varint(f);
+        break;
+    case WIRE_BYTES:
+        f->bytes = take_bytes(f, take_varint(f));
+        break;
+    case WIRE_64BIT:
+        take_bytes(f, 8);
+        break;
+    case WIRE_32BIT:
+        take_bytes(f, 4);
+        break;
+    default:
+        f->damaged = true;
+    }
+    return !f->damaged;
+}
+
+static uint64_t number(struct fields *f)
+{
+    f->damaged |= f->type != WIRE_VARINT;
+    return f->value;
+}
+
+static struct str bytes(struct fields *f)
+{
+    f->damaged |= f->type != WIRE_BYTES;
+    return f->damaged ? STR("") : f->bytes;
+}
+
+static struct str text(struct fields *f)
+{
+    struct str s = bytes(f);
+    f->damaged |= str_find_char(s, '\0') >= 0;
+    return s;
 }
 
 /* The empty string stands for an absent one. */
-static struct str text(const char *cstr)
+static struct str text_or_null(struct fields *f)
 {
-    struct str s = str_from_cstr(cstr);
+    struct str s = text(f);
     return s.len > 0 ? s : STR_NULL;
 }
 
-static bool take_addresses(Mailrail__Address *const *list, size_t count, struct arena *arena,
-                           struct address_entry **ret_first)
+/* Appends to a list of texts; when it begins, room is made for all fields of its number. */
+static void add_text(struct fields *f, struct arena *arena, struct str **items, size_t *count)
 {
-    struct address_entry *items =
-        count > 0 ? arena_new_array(arena, count, struct address_entry) : NULL;
-    *ret_first = items;
-    if (count > 0 && !items)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        items[i] = (struct address_entry){
-            .name = text(list[i]->name),
-            .address = {text(list[i]->localpart), text(list[i]->domain)},
-            .group_start = list[i]->group_start,
-            .group_end = list[i]->group_end,
-            .next = i + 1 < count ? &items[i + 1] : NULL,
-        };
+    if (!*items) {
+        size_t room = 1;
+        for (struct fields later = *f; next_field(&later);)
+            room += later.number == f->number;
+        *items = arena_new_array(arena, room, struct str);
     }
-    return true;
+    if (*items)
+        (*items)[(*count)++] = text(f);
 }
 
-static bool take_envelope(const Mailrail__Envelope *from, struct arena *arena,
-                          struct envelope **ret_envelope)
+/* ---- Envelopes */
+
+static bool take_address(struct str from, struct address_entry *to)
 {
-    struct envelope *to = from ? arena_new(arena, struct envelope) : NULL;
+    struct fields f = {.rest = from};
+    while (next_field(&f)) {
+        switch (f.number) {
+        case 1:
+            to->name = text_or_null(&f);
+            break;
+        case 2:
+            to->address.localpart = text_or_null(&f);
+            break;
+        case 3:
+            to->address.domain = text_or_null(&f);
+            break;
+        case 4:
+            to->group_start = number(&f) != 0;
+            break;
+        case 5:
+            to->group_end = number(&f) != 0;
+            break;
+        default:
+            break;
+        }
+    }
+    return !f.damaged;
+}
+
+/* `end`: where the list goes on. */
+static void add_address(struct fields *f, struct arena *arena, struct address_entry ***end)
+{
+    struct address_entry *entry = arena_new(arena, struct address_entry);
+    if (!entry)
+        return;
+    f->damaged |= !take_address(bytes(f), entry);
+    **end = entry;
+    *end = &entry->next;
+}
+
+static bool take_envelope(struct str from, struct arena *arena, struct envelope **ret)
+{
+    struct envelope *to = arena_new(arena, struct envelope);
     if (!to)
         return false;
-    to->has_date = from->date[0] != '\0';
-    to->date = (struct date){.time_s = from->date_s, .zone_minutes = from->date_zone_minutes};
-    to->subject = from->has_subject ? str_from_cstr(from->subject) : STR_NULL;
-    to->in_reply_to = text(from->in_reply_to);
-    to->message_id = text(from->message_id);
-    *ret_envelope = to;
-    return take_addresses(from->from, from->n_from, arena, &to->from) &&
-           take_addresses(from->sender, from->n_sender, arena, &to->sender) &&
-           take_addresses(from->reply_to, from->n_reply_to, arena, &to->reply_to) &&
-           take_addresses(from->to, from->n_to, arena, &to->to) &&
-           take_addresses(from->cc, from->n_cc, arena, &to->cc) &&
-           take_addresses(from->bcc, from->n_bcc, arena, &to->bcc);
+    enum { FIRST_LIST = 6 };
+    struct address_entry **ends[] = {&to->from, &to->sender, &to->reply_to,
+                                     &to->to,   &to->cc,     &to->bcc};
+    struct str subject = STR("");
+    bool has_subject = false;
+    struct fields f = {.rest = from};
+    while (next_field(&f)) {
+        switch (f.number) {
+        case 1: /* the text itself is made of the next two */
+            to->has_date = text(&f).len > 0;
+            break;
+        case 2:
+            to->date.time_s = (int64_t)number(&f);
+            break;
+        case 3:
+            to->date.zone_minutes = (int32_t)number(&f);
+            break;
+        case 4:
+            subject = text(&f);
+            break;
+        case 5:
+            has_subject = number(&f) != 0;
+            break;
+        case 12:
+            to->in_reply_to = text_or_null(&f);
+            break;
+        case 13:
+            to->message_id = text_or_null(&f);
+            break;
+        default:
+            if (f.number >= FIRST_LIST && f.number < FIRST_LIST + ARRAY_LEN(ends))
+                add_address(&f, arena, &ends[f.number - FIRST_LIST]);
+        }
+    }
+    to->subject = has_subject ? subject : STR_NULL;
+    *ret = to;
+    return !f.damaged;
 }
 
-static bool take_parameters(Mailrail__Parameter *const *list, size_t count, struct arena *arena,
-                            struct parameter **ret_first)
-{
-    struct parameter *items = count > 0 ? arena_new_array(arena, count, struct parameter) : NULL;
-    *ret_first = items;
-    if (count > 0 && !items)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        items[i] = (struct parameter){.name = str_from_cstr(list[i]->name),
-                                      .value = str_from_cstr(list[i]->value),
-                                      .next = i + 1 < count ? &items[i + 1] : NULL};
-    return true;
-}
+/* ---- Parts */
 
-static bool take_strings(char *const *list, size_t count, struct arena *arena,
-                         struct str **ret_items, size_t *ret_count)
+static void add_parameter(struct fields *f, struct arena *arena, struct parameter ***end)
 {
-    *ret_items = count > 0 ? arena_new_array(arena, count, struct str) : NULL;
-    *ret_count = *ret_items ? count : 0;
-    for (size_t i = 0; i < *ret_count; i++)
-        (*ret_items)[i] = str_from_cstr(list[i]);
-    return *ret_count == count;
-}
-
-static bool take_fields(const Mailrail__Part *from, struct arena *arena, struct part *to)
-{
-    to->header_offset = from->header_offset;
-    to->body_offset = from->body_offset;
-    to->end_offset = from->end_offset;
-    to->lines = from->lines;
-    to->decoded_size = from->decoded_size;
-    to->type = text(from->type);
-    to->subtype = text(from->subtype);
-    to->id = text(from->id);
-    to->description = text(from->description);
-    to->encoding = text(from->encoding);
-    to->md5 = text(from->md5);
-    to->disposition = text(from->disposition);
-    to->location = text(from->location);
-    to->damaged = from->damaged;
-    return take_parameters(from->params, from->n_params, arena, &to->params) &&
-           take_parameters(from->disposition_params, from->n_disposition_params, arena,
-                           &to->disposition_params) &&
-           take_strings(from->language, from->n_language, arena, &to->languages,
-                        &to->language_count);
+    struct parameter *parameter = arena_new(arena, struct parameter);
+    if (!parameter)
+        return;
+    *parameter = (struct parameter){.name = STR(""), .value = STR("")};
+    struct fields inner = {.rest = bytes(f)};
+    while (next_field(&inner)) {
+        if (inner.number == 1)
+            parameter->name = text(&inner);
+        else if (inner.number == 2)
+            parameter->value = text(&inner);
+    }
+    f->damaged |= inner.damaged;
+    **end = parameter;
+    *end = &parameter->next;
 }
 
 /* The promises of structure.h: places in order and inside the parent's body, and the right children
  * for the type. */
-static bool is_sound(const struct part *p, const Mailrail__Part *from, size_t depth)
+static bool is_sound(const struct part *p)
 {
-    bool inside = !p->parent || (p->header_offset >= p->parent->body_offset &&
-                                 p->end_offset <= p->parent->end_offset);
-    bool ordered = p->header_offset <= p->body_offset && p->body_offset <= p->end_offset;
-    bool children = part_is_multipart(p) == (from->n_parts > 0) &&
-                    part_is_message(p) == (from->message != NULL);
-    return inside && ordered && children && depth <= STRUCTURE_DEPTH_MAX;
-}
-
-static struct part *take_part(const Mailrail__Part *from, struct part *parent, size_t depth,
-                              struct arena *arena)
-{
-    struct part *p = from ? arena_new(arena, struct part) : NULL;
-    if (!p)
-        return NULL;
-    p->parent = parent;
-    if (!take_fields(from, arena, p) || !is_sound(p, from, depth))
-        return NULL;
-    if (from->message) {
-        p->message = take_part(from->message, p, depth + 1, arena);
-        if (!p->message || !take_envelope(from->envelope, arena, &p->envelope))
-            return NULL;
-    }
     uint64_t at = p->body_offset;
-    struct part **next = &p->first;
-    for (size_t i = 0; i < from->n_parts; i++) {
-        struct part *child = take_part(from->parts[i], p, depth + 1, arena);
-        if (!child || child->header_offset < at)
-            return NULL;
+    bool sound = p->header_offset <= p->body_offset && p->body_offset <= p->end_offset;
+    sound = sound && part_is_multipart(p) == (p->first != NULL) &&
+            part_is_message(p) == (p->message != NULL) && (!p->message || p->envelope);
+    for (const struct part *child = p->message ? p->message : p->first; sound && child;
+         child = child->next) {
+        sound = child->header_offset >= at && child->end_offset <= p->end_offset;
         at = child->end_offset;
-        *next = child;
-        next = &child->next;
     }
-    return p;
+    return sound;
 }
 
-/* protobuf-c recurses as deep as the bytes say, so their depth is looked at first: of
- * Structure.root (field 3), Part.parts (18) and Part.message (20), in the encoding of protobuf
- * messages. */
+static bool take_part(struct str from, struct part *parent, size_t depth, struct arena *arena,
+                      struct part **ret);
 
-static bool take_varint(struct str *s, uint64_t *ret_value)
+/* What a part has once, by the number of the field. */
+static void take_value(struct fields *f, struct part *p)
 {
-    *ret_value = 0;
-    for (unsigned shift = 0; shift < 64 && s->len > 0; shift += 7) {
-        unsigned char byte = (unsigned char)s->ptr[0];
-        *s = str_skip(*s, 1);
-        *ret_value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return true;
-    }
-    return false;
+    static const size_t numbers[] = {
+        [1] = offsetof(struct part, header_offset), [2] = offsetof(struct part, body_offset),
+        [3] = offsetof(struct part, end_offset),    [4] = offsetof(struct part, lines),
+        [5] = offsetof(struct part, decoded_size),
+    };
+    static const size_t texts[] = {
+        [6] = offsetof(struct part, type),         [7] = offsetof(struct part, subtype),
+        [9] = offsetof(struct part, id),           [10] = offsetof(struct part, description),
+        [11] = offsetof(struct part, encoding),    [12] = offsetof(struct part, md5),
+        [13] = offsetof(struct part, disposition), [16] = offsetof(struct part, location),
+    };
+    char *base = (char *)p;
+    if (f->number == 17)
+        p->damaged = number(f) != 0;
+    else if (f->number < ARRAY_LEN(numbers))
+        *(uint64_t *)(void *)(base + numbers[f->number]) = number(f);
+    else if (f->number < ARRAY_LEN(texts) && texts[f->number] > 0)
+        *(struct str *)(void *)(base + texts[f->number]) = text_or_null(f);
 }
 
-/* The bytes of a field behind its tag; only those of a length-delimited one are of interest. */
-static bool take_field(struct str *s, uint64_t wire_type, struct str *ret_bytes)
+static void take_part_fields(struct fields *f, struct part *p, size_t depth, struct arena *arena)
 {
-    uint64_t len = 0;
-    *ret_bytes = STR_NULL;
-    if (wire_type == PROTOBUF_C_WIRE_TYPE_VARINT)
-        return take_varint(s, &len);
-    if (wire_type == PROTOBUF_C_WIRE_TYPE_64BIT)
-        len = 8;
-    else if (wire_type == PROTOBUF_C_WIRE_TYPE_32BIT)
-        len = 4;
-    else if (wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED || !take_varint(s, &len))
+    struct parameter **params_end = &p->params, **disposition_end = &p->disposition_params;
+    struct part **children_end = &p->first;
+    while (next_field(f) && !arena->exhausted) {
+        switch (f->number) {
+        case 8:
+            add_parameter(f, arena, &params_end);
+            break;
+        case 14:
+            add_parameter(f, arena, &disposition_end);
+            break;
+        case 15:
+            add_text(f, arena, &p->languages, &p->language_count);
+            break;
+        case 18:
+            f->damaged |= !take_part(bytes(f), p, depth + 1, arena, children_end);
+            if (!f->damaged)
+                children_end = &(*children_end)->next;
+            break;
+        case 19:
+            f->damaged |= !take_envelope(bytes(f), arena, &p->envelope);
+            break;
+        case 20:
+            f->damaged |= !take_part(bytes(f), p, depth + 1, arena, &p->message);
+            break;
+        default:
+            take_value(f, p);
+        }
+    }
+}
+
+static bool take_part(struct str from, struct part *parent, size_t depth, struct arena *arena,
+                      struct part **ret)
+{
+    struct part *p = depth <= STRUCTURE_DEPTH_MAX ? arena_new(arena, struct part) : NULL;
+    if (!p)
         return false;
-    if (len > s->len)
-        return false;
-    *ret_bytes = str_slice(*s, 0, (size_t)len);
-    *s = str_skip(*s, (size_t)len);
-    return true;
+    p->parent = parent;
+    struct fields f = {.rest = from};
+    take_part_fields(&f, p, depth, arena);
+    *ret = p;
+    return !f.damaged && !arena->exhausted && is_sound(p);
 }
 
-static bool is_shallow(struct str message, bool is_part, size_t depth)
+/* ---- The whole */
+
+static void take_field(struct fields *f, struct structure *s, struct arena *arena)
 {
-    while (message.len > 0) {
-        uint64_t tag;
-        struct str bytes;
-        if (!take_varint(&message, &tag) || !take_field(&message, tag & 7, &bytes))
-            return false;
-        uint64_t field = tag >> 3;
-        bool nested = is_part ? field == 18 || field == 20 : field == 3;
-        if (nested && (depth == STRUCTURE_DEPTH_MAX || !is_shallow(bytes, true, depth + 1)))
-            return false;
+    switch (f->number) {
+    case 1:
+        s->version = (uint32_t)number(f);
+        break;
+    case 2:
+        f->damaged |= !take_envelope(bytes(f), arena, &s->envelope);
+        break;
+    case 3:
+        f->damaged |= !take_part(bytes(f), NULL, 1, arena, &s->root);
+        break;
+    case 4:
+        s->message_id_canonical = text_or_null(f);
+        break;
+    case 5:
+        add_text(f, arena, &s->references_canonical, &s->reference_count);
+        break;
+    case 6:
+        s->subject_base = text(f);
+        break;
+    case 7:
+        s->subject_is_reply = number(f) != 0;
+        break;
+    case 8:
+        s->is_dsn = number(f) != 0;
+        break;
+    case 9:
+        s->preview = text(f);
+        break;
+    case 10:
+        s->needs_smtputf8 = number(f) != 0;
+        break;
+    default:
+        break;
     }
+}
+
+static bool is_among(const struct fields *f, uint32_t pieces)
+{
+    return f->number < 32 && (pieces >> f->number & 1);
+}
+
+bool structure_decode_pieces(struct str bytes, uint32_t pieces, struct arena *arena,
+                             const struct structure **ret_structure, struct err *err)
+{
+    struct structure *s = arena_new(arena, struct structure);
+    struct fields f = {.rest = bytes};
+    if (s)
+        s->subject_base = s->preview = STR("");
+    while (s && next_field(&f) && !arena->exhausted)
+        if (is_among(&f, pieces))
+            take_field(&f, s, arena);
+    if (arena->exhausted)
+        return err_set(err, ERR_LIMIT, "structure: no memory to decode it");
+    bool is_whole = ((pieces & STRUCTURE_ENVELOPE) == 0 || s->envelope) &&
+                    ((pieces & STRUCTURE_PARTS) == 0 || s->root);
+    if (f.damaged || !is_whole)
+        return err_set(err, ERR_CORRUPT, "structure: %zu bytes that are none", bytes.len);
+    *ret_structure = s;
     return true;
 }
 
 bool structure_decode(struct str bytes, struct arena *arena, const struct structure **ret_structure,
                       struct err *err)
 {
-    ProtobufCAllocator allocator = {allocate, ignore_free, arena};
-    const Mailrail__Structure *from = NULL;
-    if (is_shallow(bytes, false, 0))
-        from = mailrail__structure__unpack(&allocator, bytes.len, (const uint8_t *)bytes.ptr);
-    struct structure *s = from ? arena_new(arena, struct structure) : NULL;
-    bool ok = s && take_envelope(from->envelope, arena, &s->envelope) &&
-              (s->root = take_part(from->root, NULL, 1, arena)) &&
-              take_strings(from->references_canonical, from->n_references_canonical, arena,
-                           &s->references_canonical, &s->reference_count);
-    if (arena->exhausted)
-        return err_set(err, ERR_LIMIT, "structure: no memory to decode it");
-    if (!ok)
-        return err_set(err, ERR_CORRUPT, "structure: %zu bytes that are none", bytes.len);
-    s->version = from->version;
-    s->message_id_canonical = text(from->message_id_canonical);
-    s->subject_base = str_from_cstr(from->subject_base);
-    s->subject_is_reply = from->subject_is_reply;
-    s->is_dsn = from->is_dsn;
-    s->preview = str_from_cstr(from->preview);
-    s->needs_smtputf8 = from->needs_smtputf8;
-    *ret_structure = s;
-    return true;
+    return structure_decode_pieces(bytes, STRUCTURE_ALL, arena, ret_structure, err);
+}
+
+struct str structure_pick(struct str bytes, uint32_t pieces, struct arena *arena)
+{
+    size_t len = 0, before = bytes.len;
+    char *picked = arena_alloc(arena, bytes.len);
+    struct fields f = {.rest = bytes};
+    while (picked && next_field(&f)) {
+        size_t size = before - f.rest.len;
+        if (is_among(&f, pieces)) {
+            memcpy(picked + len, f.rest.ptr - size, size);
+            len += size;
+        }
+        before = f.rest.len;
+    }
+    if (picked && f.damaged)
+        return arena_copy(arena, bytes);
+    return picked ? str_make(picked, len) : STR_NULL;
 }

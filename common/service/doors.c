@@ -2,17 +2,28 @@
 #include "common/service/service.h"
 
 #include "common/base/bug.h"
+#include "common/service/door.h"
 
 #define REQUEST_MAX (16u << 20)
 
 struct rpc_client *service_connect(struct service *service, const char *door,
                                    const ProtobufCServiceDescriptor *descriptor, struct err *err)
 {
-    const char *url = settings_door_url(service->settings, door, &service->arena);
-    struct rpc_client *client = rpc_client_new(url, descriptor, err);
-    if (!client)
-        err_wrap(err, "door %s", door);
-    return client;
+    return rpc_client_new(door_address(service->settings, service->name, door, &service->arena),
+                          descriptor, err);
+}
+
+struct event_subscriber *service_subscribe(struct service *service,
+                                           const struct event_handler *handler, struct err *err)
+{
+    return event_subscriber_new(
+        door_address(service->settings, service->name, "events", &service->arena), handler, err);
+}
+
+struct event_publisher *service_open_events(struct service *service, struct err *err)
+{
+    return event_publisher_new(
+        door_address(service->settings, service->name, "events", &service->arena), 0660, err);
 }
 
 /* What the `finished` hook of one door needs; lives as long as the process. */
@@ -32,6 +43,7 @@ static enum log_level level_of(const struct err *err)
     switch (err->kind) {
     case ERR_CORRUPT:
     case ERR_INTERNAL:
+    case ERR_NO_SPACE:
         return LOG_ERROR;
     case ERR_TEMPORARY:
     case ERR_TIMEOUT:
@@ -69,8 +81,7 @@ struct rpc_server *service_open_door(struct service *service, const char *door,
                                      struct err *err)
 {
     struct door_watch *watch = arena_new(&service->arena, struct door_watch);
-    const char *url = settings_door_url(service->settings, door, &service->arena);
-    BUG_ON(!watch || !url);
+    BUG_ON(!watch);
     *watch = (struct door_watch){
         .service = service,
         .door = door,
@@ -82,16 +93,14 @@ struct rpc_server *service_open_door(struct service *service, const char *door,
                                      "method", NULL),
     };
     const struct rpc_door opened = {
-        .url = url,
+        .at = door_address(service->settings, service->name, door, &service->arena),
         .service = handlers,
         .workers = workers,
         .request_max = REQUEST_MAX,
+        .has_secrets = door_has_secrets(door),
         .user = user,
         .finished = call_finished,
         .finished_user = watch,
     };
-    struct rpc_server *server = rpc_server_new(&opened, err);
-    if (!server)
-        err_wrap(err, "door %s at %s", door, url);
-    return server;
+    return rpc_server_new(&opened, err);
 }

@@ -34,15 +34,13 @@ struct place {
     unsigned line;
 };
 
-PRINTF_LIKE(3, 4)
-static void report(struct reading *r, const struct place *place, const char *format, ...)
+PRINTF_LIKE(3, 0)
+static void report_list(struct reading *r, const struct place *place, const char *format,
+                        va_list args)
 {
     struct err failure;
     char what[256];
-    va_list args;
-    va_start(args, format);
     vsnprintf(what, sizeof(what), format, args);
-    va_end(args);
 
     const char *group = place->group ? place->group : "";
     const char *dot = place->group ? "." : "";
@@ -58,6 +56,15 @@ static void report(struct reading *r, const struct place *place, const char *for
         *r->err = failure;
     if (r->all_errors)
         buf_printf(r->all_errors, "%s\n", failure.detail);
+}
+
+PRINTF_LIKE(3, 4)
+static void report(struct reading *r, const struct place *place, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    report_list(r, place, format, args);
+    va_end(args);
 }
 
 /* ---- Names that nobody knows */
@@ -302,25 +309,66 @@ static const char *variable_name(struct arena *arena, const char *group, const c
     return variable;
 }
 
-static void read_option(struct reading *r, const struct option_group *group,
-                        const struct option *option)
+/* Where the value of an option comes from, and what it is there. False: nobody set it. */
+static bool find_set(struct reading *r, const struct option_group *group,
+                     const struct option *option, struct place *ret_place, struct option_value *ret)
 {
-    struct place place = {.group = group->name, .name = option->name};
-    struct option_value value;
+    *ret_place = (struct place){.group = group->name, .name = option->name};
     const char *variable = variable_name(r->arena, group->name, option->name);
     const char *set = variable ? getenv(variable) : NULL;
     if (set) {
-        place.variable = variable;
-        value = value_from_text(r->arena, option, arena_copy(r->arena, str_from_cstr(set)));
-    } else if (r->file && option_file_find(r->file, group->name, option->name, &value)) {
-        place.line = value.line;
-    } else if (option->initial) {
+        ret_place->variable = variable;
+        *ret = value_from_text(r->arena, option, arena_copy(r->arena, str_from_cstr(set)));
+        return true;
+    }
+    if (!r->file || !option_file_find(r->file, group->name, option->name, ret))
+        return false;
+    ret_place->line = ret->line;
+    return true;
+}
+
+static void read_option(struct reading *r, const struct option_group *group,
+                        const struct option *option)
+{
+    struct place place;
+    struct option_value value;
+    if (!find_set(r, group, option, &place, &value)) {
+        if (!option->initial) {
+            report(r, &place, "must be set (here, or as %s in the environment)",
+                   variable_name(r->arena, group->name, option->name));
+            return;
+        }
         value = value_from_text(r->arena, option, str_from_cstr(option->initial));
-    } else {
-        report(r, &place, "must be set (here, or as %s in the environment)", variable);
-        return;
     }
     assign(r, group, option, &place, &value);
+}
+
+/* ---- What rows cannot say */
+
+struct option_report {
+    struct reading *reading;
+    const struct option_group *group;
+};
+
+void option_reject(struct option_report *report, const char *name, const char *format, ...)
+{
+    struct place place;
+    struct option_value value;
+    va_list args;
+    const struct option option = {.name = name};
+    (void)!find_set(report->reading, report->group, &option, &place, &value);
+    va_start(args, format);
+    report_list(report->reading, &place, format, args);
+    va_end(args);
+}
+
+static void check_values(struct reading *r)
+{
+    for (size_t i = 0; i < r->group_count; i++) {
+        struct option_report group_report = {r, &r->groups[i]};
+        if (r->groups[i].check)
+            r->groups[i].check(r->groups[i].values, &group_report);
+    }
 }
 
 /* ---- Reading all */
@@ -333,6 +381,8 @@ static bool read_groups(struct reading *r)
         for (size_t j = 0; j < r->groups[i].count; j++)
             read_option(r, &r->groups[i], &r->groups[i].options[j]);
     }
+    if (r->failures == 0 && !r->arena->exhausted)
+        check_values(r);
     if (r->failures == 0 && r->arena->exhausted)
         err_set(r->err, ERR_LIMIT, "%s: too large", r->path ? r->path : "the environment");
     return r->failures == 0 && !r->arena->exhausted;

@@ -85,6 +85,8 @@ struct option {
         .initial = (initial_text), .choices = (choices_text), .help = (help_text)                  \
     }
 
+struct option_report;
+
 /* Options of one struct. Groups of the same name, one after the other, share a group of the file.
  */
 struct option_group {
@@ -92,7 +94,15 @@ struct option_group {
     const struct option *options;
     size_t count;
     void *values; /* the configuration struct: str, str_list, uint64_t, bool by option type */
+    /* What rows cannot say, as that one option needs another. Called when all groups were read
+     * without failure; refuses with option_reject. NULL: nothing. */
+    void (*check)(const void *values, struct option_report *report);
 };
+
+/* Refuses the value of an option of the group being checked. The error names the place where the
+ * option was set: "mailrail.conf:12: imap.tls_port: ...". */
+PRINTF_LIKE(3, 4)
+void option_reject(struct option_report *report, const char *name, const char *format, ...);
 
 /* Fills the groups' structs from file and environment; strings are in arena. `path` NULL reads
  * defaults and environment only. On failure `err` holds the first error; all of them are appended

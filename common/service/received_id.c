@@ -26,7 +26,7 @@ struct key_path {
 static struct key_path key_path(struct str data)
 {
     struct key_path path;
-    snprintf(path.text, sizeof(path.text), "%.*s/received-id.key", STR_ARG(data));
+    snprintf(path.text, sizeof(path.text), "%s/received-id.key", layout_keys_directory(data).text);
     return path;
 }
 
@@ -53,7 +53,9 @@ static bool key_make(const char *path, struct str data, struct err *err)
     if (RAND_bytes((unsigned char *)&key, sizeof(key)) != 1)
         return err_set(err, ERR_INTERNAL, "no random bytes for %s", path);
     char temporary[LAYOUT_PATH_MAX];
-    snprintf(temporary, sizeof(temporary), "%.*s/.received-id.%ld", STR_ARG(data), (long)getpid());
+    struct layout_path keys = layout_keys_directory(data);
+    snprintf(temporary, sizeof(temporary), "%s/.received-id.%ld", keys.text, (long)getpid());
+    TRY(directory_make(keys.text, 0750, err));
     TRY(file_replace(temporary, str_make(&key, sizeof(key)), 0640, err));
     bool ok = file_link_or_copy(temporary, path, err) || err->kind == ERR_CONFLICT;
     unlink(temporary);

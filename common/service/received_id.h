@@ -8,8 +8,8 @@
  * AES-128 over 8 secret bytes and the id, in base64url. The ids count connections; written openly
  * they would tell how much mail passes here. Whoever has the key finds the log lines of a message.
  *
- * The key is made at the first start, and shared by all services: `received-id.key` in the data
- * directory, 24 random bytes.
+ * The key is made at the first start, and shared by all services: `keys/received-id.key` in the
+ * data directory, 24 random bytes.
  */
 
 #define RECEIVED_ID_LEN 22

@@ -21,13 +21,8 @@
 #define HEALTH_TIMEOUT_MS 5000
 #define EXIT_USAGE 2
 
-/* Options that service_main gives to each service's group. */
-struct common_config {
-    struct str metrics_listen;
-};
-
 static const struct option common_options[] = {
-    OPTION_STRING(common_config, metrics_listen, "",
+    OPTION_STRING(service_common, metrics_listen, "",
                   "address:port for /healthz, /readyz and /metrics over HTTP; empty: none"),
 };
 
@@ -36,7 +31,7 @@ struct process {
     struct service service;
     const struct service_definition *definition;
     struct settings settings;
-    struct common_config common;
+    struct service_common common;
     struct log *log;
     struct health_server *health;
     struct signals signals;
@@ -58,16 +53,45 @@ uint64_t service_next_cid(void)
 
 /* ---- Configuration */
 
-#define GROUPS_MAX 3
+#define GROUPS_MAX 4
 
+static void check_common(const void *values, struct option_report *report)
+{
+    const struct service_common *common = values;
+    struct ip ip;
+    uint16_t port;
+    if (common->metrics_listen.len > 0 && !health_address_parse(common->metrics_listen, &ip, &port))
+        option_reject(report, "metrics_listen", "\"%.*s\" is not address:port",
+                      STR_ARG(common->metrics_listen));
+}
+
+struct option_group service_common_group(const char *group_name, struct service_common *common)
+{
+    return (struct option_group){.name = group_name,
+                                 .options = common_options,
+                                 .count = ARRAY_LEN(common_options),
+                                 .values = common,
+                                 .check = check_common};
+}
+
+static void check_service(const void *values, struct option_report *report)
+{
+    const struct process *p = values;
+    p->definition->check(p->service.config, &p->settings, report);
+}
+
+/* The last one has no options: it checks the service's own against the common ones. */
 static size_t fill_groups(struct process *p, struct option_group *groups)
 {
     const struct service_definition *d = p->definition;
-    groups[0] = (struct option_group){NULL, settings_options, settings_option_count, &p->settings};
-    groups[1] =
-        (struct option_group){p->group_name, d->options, d->option_count, p->service.config};
-    groups[2] =
-        (struct option_group){p->group_name, common_options, ARRAY_LEN(common_options), &p->common};
+    groups[0] = settings_group(&p->settings);
+    groups[1] = (struct option_group){.name = p->group_name,
+                                      .options = d->options,
+                                      .count = d->option_count,
+                                      .values = p->service.config};
+    groups[2] = service_common_group(p->group_name, &p->common);
+    groups[3] = (struct option_group){
+        .name = p->group_name, .values = p, .check = d->check ? check_service : NULL};
     return GROUPS_MAX;
 }
 
@@ -76,14 +100,7 @@ static bool read_config(struct process *p, const char *path, struct buf *all_err
 {
     struct option_group groups[GROUPS_MAX];
     size_t count = fill_groups(p, groups);
-    TRY(options_read(path, groups, count, &p->service.arena, all_errors, err));
-    if (settings_check(&p->settings, err))
-        return true;
-    if (path)
-        err_wrap(err, "%s", path);
-    if (all_errors)
-        buf_printf(all_errors, "%s\n", err->detail);
-    return false;
+    return options_read(path, groups, count, &p->service.arena, all_errors, err);
 }
 
 static int fail_config(const struct process *p, const struct err *err)
@@ -220,7 +237,8 @@ static bool run(struct process *p, struct err *err)
         p->definition->run(&p->service);
     else
         wait_for_drain(p);
-    return atomic_load(&p->draining) || err_set(err, ERR_INTERNAL, "ended without being told to");
+    return p->service.failed || atomic_load(&p->draining) ||
+           err_set(err, ERR_INTERNAL, "ended without being told to");
 }
 
 /* Everything that may fail before the service serves. */
@@ -243,6 +261,14 @@ NORETURN static void fail_start(struct process *p, const struct err *err)
     _exit(EXIT_FAILURE);
 }
 
+/* Work that has not ended in time uses what would be freed now: the process ends as it is, and what
+ * was not answered counts as not done. */
+NORETURN static void leave(struct process *p, int status)
+{
+    log_warn(&p->service.log, "left work unfinished");
+    _exit(status);
+}
+
 static int serve(struct process *p)
 {
     struct err err;
@@ -261,14 +287,17 @@ static int serve(struct process *p)
     health_server_free(p->health); /* it asks what is stopped next */
     if (p->definition->stop)
         p->definition->stop(&p->service);
-    if (ok)
-        log_info(&p->service.log, "stopped");
-    else
+    if (!ok)
         log_error(&p->service.log, "cannot go on", LOG_ERR(&err));
+    else if (!p->service.failed)
+        log_info(&p->service.log, "stopped");
 
+    int status = ok && !p->service.failed ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (p->service.is_busy)
+        leave(p, status);
     metrics_free(p->service.metrics);
     log_free(p->log);
-    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }
 
 static int act(struct process *p, const struct arguments *arguments)

@@ -1,6 +1,7 @@
 #ifndef COMMON_SERVICE_SERVICE_H
 #define COMMON_SERVICE_SERVICE_H
 
+#include "common/bus/events.h"
 #include "common/bus/rpc.h"
 #include "common/service/settings.h"
 #include "common/sys/log.h"
@@ -37,6 +38,8 @@ struct service {
     const char *config_path; /* NULL: there is no file */
     void *config;            /* the service's own options, filled */
     void *state;             /* for the service's use */
+    bool failed;             /* set by `run`, which has logged why: exit status 1 */
+    bool is_busy;            /* set by `stop`: work has not ended in time, and nothing was freed */
     struct arena arena;      /* lives as long as the process */
 };
 
@@ -46,6 +49,9 @@ struct service_definition {
     const struct option *options;
     size_t option_count;
     size_t config_size;
+    /* What the rows of the options cannot say; see struct option_group. May be NULL. */
+    void (*check)(const void *config, const struct settings *settings,
+                  struct option_report *report);
     bool without_data; /* does not touch the data directory; others start only when it is there */
     /* Everything that can fail at start. Failures end the process with one line. */
     bool (*start)(struct service *service, struct err *err);
@@ -53,7 +59,7 @@ struct service_definition {
     void (*run)(struct service *service);
     /* Makes `run` return when work in progress is done. Any thread. May be NULL. */
     void (*drain)(struct service *service);
-    /* Frees what start made. May be NULL. */
+    /* Frees what start made, unless it says that the service is busy. May be NULL. */
     void (*stop)(struct service *service);
     /* Able to do its job now? False with the reason. NULL: always. */
     bool (*ready)(struct service *service, struct err *err);
@@ -61,11 +67,21 @@ struct service_definition {
     bool (*reload)(struct service *service, struct err *err);
 };
 
+/* Options that service_main gives to each service's group. */
+struct service_common {
+    struct str metrics_listen;
+};
+struct option_group service_common_group(const char *group_name, struct service_common *common);
+
 int service_main(int argc, char **argv, const struct service_definition *definition);
 
 /* A connection to a door by its name, see settings_door_url. */
 struct rpc_client *service_connect(struct service *service, const char *door,
                                    const ProtobufCServiceDescriptor *descriptor, struct err *err);
+/* The same for events. */
+struct event_subscriber *service_subscribe(struct service *service,
+                                           const struct event_handler *handler, struct err *err);
+struct event_publisher *service_open_events(struct service *service, struct err *err);
 /* Opens a door for others: URL from the settings, `finished` set to the usual log line and
  * metrics. */
 struct rpc_server *service_open_door(struct service *service, const char *door,

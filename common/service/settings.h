@@ -15,6 +15,10 @@ struct settings {
     struct str_list log_levels; /* "imap=debug" */
     struct str bus;             /* URL with %s for the door: "ipc:///run/mailrail/%s.sock" */
     struct str_list bus_doors;  /* overrides for single doors: "delivery=tcp://store:7001" */
+    struct str bus_listen;      /* host that doors at tcp:// are opened at; empty: the URL's */
+    struct str bus_ca;          /* PEM files for doors at "tls+tcp://" (common/service/door.h); */
+    struct str bus_certificate; /* %s is the name of the service */
+    struct str bus_key;
     struct str tls_certificate; /* PEM chain; empty: no TLS */
     struct str tls_key;
     uint64_t drain_ms; /* how long a stopping service waits for its clients */
@@ -22,11 +26,9 @@ struct settings {
     bool localserve;   /* a laptop: loopback only, unknown sender domains are fine */
 };
 
-extern const struct option settings_options[];
-extern const size_t settings_option_count;
-
-/* What the table cannot say: host name, lengths of paths, URLs. The error names the option. */
-bool settings_check(const struct settings *settings, struct err *err) MUST_USE;
+/* The group of the top level: options, and what they cannot say (host name, lengths of paths,
+ * URLs). Fills `settings`. */
+struct option_group settings_group(struct settings *settings);
 
 /* The URL of a door ("delivery", "events", "dns", ...), in arena. The default of `bus` is an ipc
  * socket in `run`. */

@@ -63,8 +63,8 @@ bool surroundings_make_run(const struct settings *settings, struct err *err)
 struct log *surroundings_make_log(const struct settings *settings)
 {
     enum log_level level = LOG_INFO;
-    (void)!log_level_parse(settings->log_level, &level); /* settings_check did */
-    struct log *log = log_new(STDERR_FILENO, level);
+    (void)!log_level_parse(settings->log_level, &level); /* the settings were checked */
+    struct log *log = log_new(STDOUT_FILENO, level);
     for (size_t i = 0; i < settings->log_levels.len; i++) {
         struct str package, name;
         str_cut(settings->log_levels.items[i], '=', &package, &name);

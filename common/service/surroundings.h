@@ -15,7 +15,7 @@ void surroundings_prepare(void);
 bool surroundings_make_run(const struct settings *settings, struct err *err) MUST_USE;
 /* The data directory must be there. */
 bool surroundings_check_data(const struct settings *settings, struct err *err) MUST_USE;
-/* To standard error, with the levels of the settings. */
+/* To standard output, where engines of containers look for it, with the levels of the settings. */
 struct log *surroundings_make_log(const struct settings *settings);
 
 #endif

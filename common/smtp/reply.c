@@ -83,6 +83,8 @@ struct smtp_reply smtp_reply_of_err(const struct err *err)
         [ERR_UNAVAILABLE] = {451, {4, 3, 0}, STR_INIT("temporarily unavailable, try again later")},
         [ERR_CORRUPT] = {451, {4, 3, 0}, STR_INIT("internal problem, try again later")},
         [ERR_INTERNAL] = {451, {4, 3, 0}, STR_INIT("internal problem, try again later")},
+        [ERR_NO_SPACE] = {452, {4, 3, 1}, STR_INIT("no space, try again later")},
+        [ERR_FORBIDDEN] = {550, {5, 7, 1}, STR_INIT("not allowed")},
     };
     size_t kind = (size_t)err->kind < ARRAY_LEN(replies) ? (size_t)err->kind : ERR_INTERNAL;
     struct smtp_reply reply = replies[kind];

@@ -11,6 +11,7 @@ enum mechanism_flags {
     SENDS_PASSWORD = 1, /* needs TLS */
     BINDS_CHANNEL = 2,  /* needs TLS too */
     SERVER_FIRST = 4,   /* no initial response */
+    PROVES_KEY = 8,     /* needs TLS, and a registered key to be announced */
 };
 
 /* In the order in which they are announced: the best first. */
@@ -18,23 +19,33 @@ static const struct mechanism {
     struct str name;
     unsigned flags;
 } mechanisms[] = {
-    {STR_INIT("SCRAM-SHA-256-PLUS"), BINDS_CHANNEL},
-    {STR_INIT("SCRAM-SHA-256"), 0},
-    {STR_INIT("SCRAM-SHA-1-PLUS"), BINDS_CHANNEL},
-    {STR_INIT("SCRAM-SHA-1"), 0},
-    {STR_INIT("CRAM-MD5"), SERVER_FIRST},
-    {STR_INIT("PLAIN"), SENDS_PASSWORD},
-    {STR_INIT("LOGIN"), SENDS_PASSWORD},
+    {STR_INIT("EXTERNAL"), PROVES_KEY},  {STR_INIT("SCRAM-SHA-256-PLUS"), BINDS_CHANNEL},
+    {STR_INIT("SCRAM-SHA-256"), 0},      {STR_INIT("SCRAM-SHA-1-PLUS"), BINDS_CHANNEL},
+    {STR_INIT("SCRAM-SHA-1"), 0},        {STR_INIT("CRAM-MD5"), SERVER_FIRST},
+    {STR_INIT("PLAIN"), SENDS_PASSWORD}, {STR_INIT("LOGIN"), SENDS_PASSWORD},
 };
+
+static bool has_known_key(struct smtpd_session *s)
+{
+    const struct smtpd_policy *policy = s->server->policy;
+    struct buf key;
+    buf_init(&key, 256);
+    bool known = policy->knows_key && session_client_key(s->conn, &key) &&
+                 policy->knows_key(s, buf_str(&key));
+    buf_release(&key);
+    return known;
+}
 
 struct str smtpd_auth_mechanisms(struct smtpd_session *s)
 {
     if (!session_is_tls(s->conn) && !s->server->config->cleartext_auth)
         return STR("");
     struct str all = STR("");
+    bool known_key = has_known_key(s);
     for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
-        all = arena_printf(&s->arena, "%.*s%s%.*s", STR_ARG(all), i > 0 ? " " : "",
-                           STR_ARG(mechanisms[i].name));
+        if (known_key || !(mechanisms[i].flags & PROVES_KEY))
+            all = arena_printf(&s->arena, "%.*s%s%.*s", STR_ARG(all), all.len > 0 ? " " : "",
+                               STR_ARG(mechanisms[i].name));
     return all;
 }
 
@@ -83,7 +94,6 @@ static struct smtp_reply count_failure(struct smtpd_session *s, bool counts, str
             session_delay(s->conn, (s->login_failures - 1 - FAILURES_UNTIL_SLOW) * 1000);
         if (s->login_failures >= FAILURES_UNTIL_SLOW)
             smtpd_slow_down(s);
-        admission_login_failed(s->server->admission, ip);
     }
     return reply;
 }
@@ -96,7 +106,6 @@ static struct smtp_reply count_success(struct smtpd_session *s,
     snprintf(s->login, sizeof(s->login), "%.*s", STR_ARG(result->login));
     snprintf(smtpd_log(s)->user, sizeof(smtpd_log(s)->user), "%s", s->login);
     session_set_slow(s->conn, false);
-    admission_login_succeeded(s->server->admission, ip);
     log_info(smtpd_log(s), "login", LOG_CSTR("ip", ip), LOG_STR("mechanism", s->auth.mechanism),
              LOG_BOOL("tls", session_is_tls(s->conn)));
     metric_add(metric_with(s->server->logins, s->server->config->name, "ok", NULL), 1);
@@ -120,6 +129,23 @@ static struct smtp_reply conclude(struct smtpd_session *s)
     return end_exchange(s, count_failure(s, result->counts, result->login, result->refusal));
 }
 
+bool smtpd_log_in_by_key(struct smtpd_session *s)
+{
+    if (!has_known_key(s))
+        return false;
+    s->auth.mechanism = STR("EXTERNAL");
+    const struct smtpd_auth_step request = {s->auth.mechanism, STR_NULL, STR("")};
+    struct smtpd_auth_result result = {0};
+    s->server->policy->auth(s, &request, &result);
+    bool ok = result.outcome == SMTPD_AUTH_SUCCESS;
+    if (ok)
+        count_success(s, &result);
+    else
+        count_failure(s, result.counts, result.login, result.refusal);
+    smtpd_exchange_end(s);
+    return ok;
+}
+
 /* One step: asks the policy. What ends with data for the client takes one more line from it. */
 static struct smtp_reply step(struct smtpd_session *s, struct str response)
 {
@@ -136,9 +162,12 @@ static struct smtp_reply step(struct smtpd_session *s, struct str response)
 
 struct smtp_reply smtpd_auth_line(struct smtpd_session *s, struct str line)
 {
-    if (str_eq(line, STR("*")))
+    if (str_eq(line, STR("*"))) {
+        /* Nobody judged this exchange, so nobody else counts it. */
+        admission_login_ended(s->server->admission, session_peer(s->conn)->remote_ip, false);
         return end_exchange(s, count_failure(s, true, s->auth.result.login,
                                              SMTP_REPLY(501, 5, 5, 0, "authentication aborted")));
+    }
     if (s->auth.concluding)
         return conclude(s);
     struct str response = decode(s, line);
@@ -161,9 +190,10 @@ static struct smtp_reply begin_exchange(struct smtpd_session *s, struct str argu
     const struct mechanism *mechanism = find_mechanism(name);
     if (!mechanism)
         return SMTP_REPLY(504, 5, 5, 4, "unknown mechanism");
-    bool secret =
-        session_is_tls(s->conn) || (config->cleartext_auth && !(mechanism->flags & BINDS_CHANNEL));
-    if ((mechanism->flags & (SENDS_PASSWORD | BINDS_CHANNEL)) && !secret)
+    unsigned needs_tls = BINDS_CHANNEL | PROVES_KEY;
+    if (!config->cleartext_auth)
+        needs_tls |= SENDS_PASSWORD;
+    if ((mechanism->flags & needs_tls) && !session_is_tls(s->conn))
         return SMTP_REPLY(538, 5, 7, 11, "start TLS first");
     if (!str_is_null(initial)) {
         if (mechanism->flags & SERVER_FIRST)

@@ -2,16 +2,15 @@
 
 #include "common/base/clock.h"
 #include "common/smtpd/server.h"
-#include "common/sys/file.h"
+#include "common/smtpd/steer.h"
 
 #define LARGE (100u << 20)
+/* So many messages are collected in memory at a time, in all 64 MiB; more of them become files. */
+#define RECEIVING_IN_MEMORY_MAX 1024
 
-/* What has gone wrong with our disk: RFC 5321 4.2.2 has a code for a full one. */
-static struct smtp_reply storage_failed(struct smtpd_session *s, const struct err *err)
+struct smtp_reply smtpd_storage_failed(struct smtpd_session *s, const struct err *err)
 {
     struct smtp_reply reply = smtpd_failed(s, "cannot spool", err);
-    if (err->kind == ERR_TEMPORARY)
-        return SMTP_REPLY(452, 4, 3, 1, "no space, try again later");
     if (!smtp_reply_is_transient(&reply))
         return SMTP_REPLY(451, 4, 3, 0, "internal problem, try again later");
     return reply;
@@ -20,9 +19,9 @@ static struct smtp_reply storage_failed(struct smtpd_session *s, const struct er
 struct smtp_reply smtpd_cmd_data(struct smtpd_session *s, struct str argument UNUSED)
 {
     const struct smtpd_config *config = s->server->config;
-    struct err err;
-    if (!spool_open(&s->tx.spool, config->data, config->name, &err))
-        return storage_failed(s, &err);
+    spool_init(&s->tx.spool, config->data, config->name);
+    if (atomic_fetch_add(&s->server->receiving, 1) >= RECEIVING_IN_MEMORY_MAX)
+        spool_keep_little(&s->tx.spool);
     smtp_data_init(&s->tx.data);
     s->tx.deadline_ms = clock_monotonic_ms() + config->data_timeout_ms;
     smtpd_session_enter(s, SMTPD_DATA);
@@ -45,32 +44,29 @@ static struct smtp_reply too_large(struct smtpd_session *s)
                           : SMTP_REPLY(451, 4, 2, 3, "message too large"));
 }
 
-/* Judges and hands over a message that came whole. One that lies in memory is examined there,
- * before it is written; a larger one is mapped. */
+static struct smtp_reply examine(struct smtpd_session *s, struct str message)
+{
+    struct smtp_reply reply = s->server->policy->examine(s, message);
+    struct smtp_reply steered = {0};
+    if (smtp_reply_is_positive(&reply))
+        steered = steer_data(s);
+    return steered.code != 0 ? steered : reply;
+}
+
+/* Judges and hands over a message that came whole: a small one from memory, a larger one from its
+ * file, mapped. */
 static struct smtp_reply hand_over(struct smtpd_session *s)
 {
-    const struct smtpd_policy *policy = s->server->policy;
     struct spool_file *spool = &s->tx.spool;
-    struct smtp_reply reply;
+    struct spool_text text;
     struct err err;
-    bool in_memory = spool->size == spool->pending.len;
-    if (in_memory) {
-        reply = policy->examine(s, buf_str(&spool->pending));
-        if (!smtp_reply_is_positive(&reply))
-            return reply;
-    }
-    if (!spool_finish(spool, &err))
-        return storage_failed(s, &err);
-    if (!in_memory) {
-        struct file_map map;
-        if (!file_map_open(spool->fd, &map, &err))
-            return storage_failed(s, &err);
-        reply = policy->examine(s, map.bytes);
-        file_map_close(&map);
-        if (!smtp_reply_is_positive(&reply))
-            return reply;
-    }
-    return policy->accept(s);
+    if (!spool_is_in_memory(spool) && !spool_finish(spool, &err))
+        return smtpd_storage_failed(s, &err);
+    if (!spool_text_open(spool, &text, &err))
+        return smtpd_storage_failed(s, &err);
+    struct smtp_reply reply = examine(s, text.bytes);
+    spool_text_close(&text);
+    return smtp_reply_is_positive(&reply) ? s->server->policy->accept(s) : reply;
 }
 
 static void log_transaction(const struct smtpd_session *s, const struct smtp_reply *reply)
@@ -116,7 +112,7 @@ struct smtp_reply smtpd_data_chunk(struct smtpd_session *s, struct str chunk)
         if (tx->data.size > s->server->config->message_size_max)
             return too_large(s);
         if (tx->failure.code == 0 && !spool_write(&tx->spool, span, &err))
-            tx->failure = storage_failed(s, &err); /* the rest is read and dropped */
+            tx->failure = smtpd_storage_failed(s, &err); /* the rest is read and dropped */
     }
     if (tx->data.ended)
         return finish(s);

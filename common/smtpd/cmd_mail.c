@@ -2,6 +2,7 @@
 
 #include "common/base/clock.h"
 #include "common/smtpd/server.h"
+#include "common/smtpd/steer.h"
 
 #define BAD_TRANSACTIONS_MAX 10
 
@@ -40,7 +41,9 @@ struct smtp_reply smtpd_cmd_mail(struct smtpd_session *s, struct str argument)
         return reply;
     if (!judge_hold(&s->tx.mail, clock_wall_ms()))
         return SMTP_REPLY(554, 5, 5, 4, "hold time is past or too far away");
-    reply = s->server->policy->mail(s);
+    reply = steer_mail(s);
+    if (reply.code == 0)
+        reply = s->server->policy->mail(s);
     if (!smtp_reply_is_positive(&reply))
         return reply;
     s->tx.began_us = clock_monotonic_us();
@@ -80,7 +83,9 @@ struct smtp_reply smtpd_cmd_rcpt(struct smtpd_session *s, struct str argument)
         return reply;
     if (is_repeated(s, recipient.path.address))
         return SMTP_REPLY(250, 2, 1, 5, "recipient ok, again");
-    reply = s->server->policy->recipient(s, &recipient);
+    reply = steer_recipient(s, recipient.path.address);
+    if (reply.code == 0)
+        reply = s->server->policy->recipient(s, &recipient);
     if (!smtp_reply_is_positive(&reply)) {
         s->tx.refused++;
         return reply;

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#define REFUSALS_LOGGED_MAX 20 /* of a session: a stranger does not fill the log */
+
 #define IN(state) (1u << (state))
 #define ANY_STATE (IN(SMTPD_GREETED) | IN(SMTPD_READY) | IN(SMTPD_MAIL) | IN(SMTPD_RCPT))
 
@@ -67,7 +69,8 @@ static struct smtp_reply run_command(struct smtpd_session *s, enum smtp_verb ver
         return SMTP_REPLY(501, 5, 5, 2, "an argument is missing");
     if (!(command->states & IN(s->state)))
         return out_of_order(s, verb);
-    if ((command->flags & NEEDS_LOGIN) && s->server->policy->auth && !s->identity)
+    if ((command->flags & NEEDS_LOGIN) && s->server->policy->auth && !s->identity &&
+        !smtpd_log_in_by_key(s))
         return SMTP_REPLY(530, 5, 7, 0, "log in first");
     return command->run(s, argument);
 }
@@ -88,7 +91,9 @@ enum session_next smtpd_command_run(struct smtpd_session *s, struct str line)
     struct str argument;
     enum smtp_verb verb = smtp_verb_take(line, &argument);
     s->next = SESSION_READ;
-    return smtpd_answer(s, verb, run_command(s, verb, argument), began_us);
+    struct smtp_reply reply = run_command(s, verb, argument);
+    bool names_somebody = verb == SMTP_VERB_MAIL || verb == SMTP_VERB_RCPT;
+    return smtpd_answer(s, verb, names_somebody ? argument : STR_NULL, reply, began_us);
 }
 
 /* Senders, recipients and refusals of one transaction stay in its arena: somebody who never comes
@@ -98,19 +103,26 @@ static bool says_too_much(const struct smtpd_session *s)
     return (s->state == SMTPD_MAIL || s->state == SMTPD_RCPT) && s->arena.used > SMTPD_ENVELOPE_MAX;
 }
 
-enum session_next smtpd_answer(struct smtpd_session *s, enum smtp_verb verb,
+void smtpd_log_refusal(struct smtpd_session *s, const char *what, struct str argument,
+                       const struct smtp_reply *reply)
+{
+    if (reply->code < 400 || s->refusals++ >= REFUSALS_LOGGED_MAX)
+        return;
+    log_info(smtpd_log(s), "refused", LOG_CSTR("command", what), LOG_STR("argument", argument),
+             LOG_U64("code", reply->code), LOG_STR("reply", reply->text),
+             LOG_CSTR("ip", session_peer(s->conn)->remote_ip), LOG_CSTR("id", s->id));
+}
+
+enum session_next smtpd_answer(struct smtpd_session *s, enum smtp_verb verb, struct str argument,
                                struct smtp_reply reply, int64_t began_us)
 {
     if (reply.code == 0)
         return s->next;
     if (says_too_much(s))
         reply = SMTP_REPLY(421, 4, 7, 0, "too much in one transaction");
-    if (reply.code >= 400) {
-        /* Users quote it, and admins find the log of the connection by it. */
-        struct str text = arena_printf(&s->arena, "%.*s (%s)", STR_ARG(reply.text), s->id);
-        if (!str_is_null(text))
-            reply.text = text;
-    }
+    if (s->state != SMTPD_DATA) /* the end of a transaction has a line of its own */
+        smtpd_log_refusal(s, smtp_verb_name(verb), argument, &reply);
+    reply = smtpd_with_id(s, reply);
     smtp_reply_write(session_out(s->conn), &reply);
     smtpd_count_command(s->server, verb, &reply, clock_monotonic_us() - began_us);
     log_debug(smtpd_log(s), "command", LOG_CSTR("verb", smtp_verb_name(verb)),

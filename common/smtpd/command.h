@@ -11,9 +11,14 @@
 
 /* Runs one line, without its line end; for the states of commands. Appends the reply. */
 enum session_next smtpd_command_run(struct smtpd_session *s, struct str line);
-/* Appends the reply, counts it under `verb`, and returns what follows. */
-enum session_next smtpd_answer(struct smtpd_session *s, enum smtp_verb verb,
+/* Appends the reply, counts it under `verb`, logs it when it refuses, and returns what follows.
+ * `argument`: of the command, where that is no secret and tells who is meant. */
+enum session_next smtpd_answer(struct smtpd_session *s, enum smtp_verb verb, struct str argument,
                                struct smtp_reply reply, int64_t began_us);
+/* Refusals bear the connection's id: whoever quotes it is found in the log, once for each of the
+ * first refusals. `what` was refused. */
+void smtpd_log_refusal(struct smtpd_session *s, const char *what, struct str argument,
+                       const struct smtp_reply *reply);
 
 /* cmd_hello.c */
 struct smtp_reply smtpd_cmd_helo(struct smtpd_session *s, struct str argument);
@@ -25,6 +30,8 @@ struct smtp_reply smtpd_cmd_auth(struct smtpd_session *s, struct str argument);
 struct smtp_reply smtpd_auth_line(struct smtpd_session *s, struct str line);
 /* The names for EHLO, separated by spaces; empty when none may be used now. */
 struct str smtpd_auth_mechanisms(struct smtpd_session *s);
+/* Logs in who has proven a registered key and said no AUTH (spec 10 B6). False: nobody is. */
+bool smtpd_log_in_by_key(struct smtpd_session *s);
 /* cmd_mail.c */
 struct smtp_reply smtpd_cmd_mail(struct smtpd_session *s, struct str argument);
 struct smtp_reply smtpd_cmd_rcpt(struct smtpd_session *s, struct str argument);

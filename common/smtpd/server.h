@@ -5,6 +5,8 @@
 #include "common/service/received_id.h"
 #include "common/smtpd/smtpd.h"
 
+#include <stdatomic.h>
+
 /*
  * What a server is inside; private to this directory.
  */
@@ -24,12 +26,12 @@ struct smtpd {
     struct tls_context *tls;
     struct admission *admission; /* NULL: no limits */
     struct received_id_key id_key;
+    atomic_uint receiving; /* sessions between DATA and its end */
     struct metric_family *command_durations;
     struct metric_family *messages;
     struct metric_family *logins;
     struct metric *message_bytes;
     struct metric *connections;
-    struct metric *connections_refused;
 };
 
 void smtpd_count_command(struct smtpd *server, enum smtp_verb verb, const struct smtp_reply *reply,

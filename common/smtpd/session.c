@@ -39,8 +39,10 @@ void smtpd_transaction_end(struct smtpd_session *s)
         return;
     if (s->tx.refused > 0 && s->tx.recipients.len == 0)
         s->bad++; /* who only asks for names is no friend either */
-    if (s->state == SMTPD_DATA)
+    if (s->state == SMTPD_DATA) {
         spool_discard(&s->tx.spool);
+        atomic_fetch_sub(&s->server->receiving, 1);
+    }
     array_release(&s->tx.recipients);
     s->tx = (struct smtpd_transaction){0};
     arena_reset(&s->arena);
@@ -126,9 +128,20 @@ bool smtpd_encode_structure(struct smtpd_session *s, const struct structure *str
     return ok;
 }
 
+struct smtp_reply smtpd_with_id(struct smtpd_session *s, struct smtp_reply reply)
+{
+    if (reply.code < 400)
+        return reply;
+    struct str text = arena_printf(&s->arena, "%.*s (%s)", STR_ARG(reply.text), s->id);
+    if (!str_is_null(text))
+        reply.text = text;
+    return reply;
+}
+
 struct smtp_reply smtpd_failed(struct smtpd_session *s, const char *what, const struct err *err)
 {
-    if (err_is_transient(err->kind) || err->kind == ERR_LIMIT)
+    bool passes = err_is_transient(err->kind) && err->kind != ERR_NO_SPACE;
+    if (passes || err->kind == ERR_LIMIT)
         log_warn(smtpd_log(s), what, LOG_ERR(err));
     else
         log_error(smtpd_log(s), what, LOG_ERR(err));

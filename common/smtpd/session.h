@@ -78,8 +78,8 @@ struct smtpd_session {
     struct arena arena;         /* until the transaction ends */
     struct arena auth_arena;    /* until the exchange ends; wiped */
 
-    bool talks_smtp; /* a known command was seen */
-    bool admitted;   /* counts among the open connections of its address */
+    bool talks_smtp;   /* a known command was seen */
+    unsigned refusals; /* of commands */
     unsigned login_failures;
     unsigned good, bad; /* transactions */
     char id[24];        /* spec 10 A15: the connection as strangers may see it */
@@ -97,9 +97,14 @@ void smtpd_write_received(const struct smtpd_session *s, const struct address *r
 /* The encoded form, in s->arena. */
 bool smtpd_encode_structure(struct smtpd_session *s, const struct structure *structure,
                             struct str *ret, struct err *err) MUST_USE;
+/* A refusal with the connection's id behind its text: users quote it, and admins find the log of
+ * the connection by it. Others as they are. */
+struct smtp_reply smtpd_with_id(struct smtpd_session *s, struct smtp_reply reply);
 /* Answers a failure inside: logs it, once, and gives the reply for its kind, with err->reply as
  * text (copied) when there is one. */
 struct smtp_reply smtpd_failed(struct smtpd_session *s, const char *what, const struct err *err);
+/* The same of the spool: always for now, the sender's message is not to blame. */
+struct smtp_reply smtpd_storage_failed(struct smtpd_session *s, const struct err *err);
 /* The rest of the session is slow (spec 10 A3): for who was refused for what they are. */
 void smtpd_slow_down(struct smtpd_session *s);
 

@@ -20,6 +20,12 @@ static void start_over(struct smtpd_session *s)
     s->extended = false;
 }
 
+static void refuse(struct session *conn, const char *why)
+{
+    struct smtp_reply reply = {421, {4, 7, 0}, str_from_cstr(why)};
+    smtp_reply_write(session_out(conn), &reply);
+}
+
 static enum session_next open_session(struct session *conn)
 {
     struct smtpd_session *s = session_state(conn);
@@ -31,20 +37,9 @@ static enum session_next open_session(struct session *conn)
     arena_init(&s->auth_arena, AUTH_ARENA_MAX);
     received_id_encode(&s->server->id_key, session_cid(conn), s->id);
     session_set_read_timeout(conn, s->server->config->read_timeout_ms);
-
-    const char *ip = session_peer(conn)->remote_ip;
-    const char *refused = admission_enter(s->server->admission, ip, s->server->config->submission);
-    if (refused) {
-        metric_add(s->server->connections_refused, 1);
-        log_info(session_log(conn), "connection refused", LOG_CSTR("ip", ip),
-                 LOG_CSTR("why", refused));
-        struct smtp_reply reply = {421, {4, 7, 0}, str_from_cstr(refused)};
-        smtp_reply_write(session_out(conn), &reply);
-        return SESSION_CLOSE;
-    }
-    s->admitted = true;
     metric_add(s->server->connections, 1);
-    log_debug(session_log(conn), "connection", LOG_CSTR("ip", ip), LOG_CSTR("id", s->id));
+    log_debug(session_log(conn), "connection", LOG_CSTR("ip", session_peer(conn)->remote_ip),
+              LOG_CSTR("id", s->id));
     buf_printf(session_out(conn), "220 %.*s ESMTP Mailrail\r\n",
                STR_ARG(s->server->config->hostname));
     return SESSION_READ;
@@ -74,7 +69,7 @@ static enum session_next run_data(struct smtpd_session *s, struct str chunk)
 {
     int64_t began_us = clock_monotonic_us();
     struct smtp_reply reply = smtpd_data_chunk(s, chunk);
-    enum session_next next = smtpd_answer(s, SMTP_VERB_DATA, reply, began_us);
+    enum session_next next = smtpd_answer(s, SMTP_VERB_DATA, STR_NULL, reply, began_us);
     if (reply.code == 0)
         return next;
     session_send_now(s->conn); /* removing the spool file takes a moment */
@@ -92,7 +87,7 @@ static enum session_next run(struct session *conn, struct str unit)
     if (s->state != SMTPD_AUTH)
         return smtpd_command_run(s, line);
     int64_t began_us = clock_monotonic_us();
-    return smtpd_answer(s, SMTP_VERB_AUTH, smtpd_auth_line(s, line), began_us);
+    return smtpd_answer(s, SMTP_VERB_AUTH, STR_NULL, smtpd_auth_line(s, line), began_us);
 }
 
 /* RFC 3207 4.2: everything learnt before TLS is forgotten. */
@@ -106,6 +101,9 @@ static enum session_next secured(struct session *conn)
 
 static enum session_next last_words(struct session *conn, struct smtp_reply reply)
 {
+    struct smtpd_session *s = session_state(conn);
+    smtpd_log_refusal(s, "", STR_NULL, &reply);
+    reply = smtpd_with_id(s, reply);
     smtp_reply_write(session_out(conn), &reply);
     return SESSION_CLOSE;
 }
@@ -120,8 +118,12 @@ static enum session_next timed_out(struct session *conn)
     return last_words(conn, SMTP_REPLY(421, 4, 4, 2, "you said nothing for too long"));
 }
 
-static enum session_next drain(struct session *conn)
+/* A transaction in progress may end first: this is asked again after each of its commands. */
+static enum session_next drain(struct session *conn, bool last)
 {
+    const struct smtpd_session *s = session_state(conn);
+    if (s->state >= SMTPD_MAIL && !last)
+        return SESSION_READ;
     return last_words(conn, SMTP_REPLY(421, 4, 3, 2, "shutting down, come again"));
 }
 
@@ -136,13 +138,12 @@ static void close_session(struct session *conn)
     arena_release(&s->arena);
     arena_wipe(&s->session_arena); /* session tokens */
     arena_release(&s->session_arena);
-    if (s->admitted)
-        admission_leave(s->server->admission, session_peer(conn)->remote_ip);
 }
 
 static const struct session_ops session_ops = {
     .state_size = sizeof(struct smtpd_session),
     .input_max = CHUNK_MAX,
+    .refuse = refuse,
     .open = open_session,
     .frame = frame,
     .run = run,
@@ -175,10 +176,6 @@ static void declare_metrics(struct smtpd *server)
     server->connections = metric_with(metrics_counter(m, "mailrail_smtp_connections_total",
                                                       "Connections let in", "service", NULL),
                                       name, NULL);
-    server->connections_refused =
-        metric_with(metrics_counter(m, "mailrail_smtp_connections_refused_total",
-                                    "Connections refused by a limit", "service", NULL),
-                    name, NULL);
 }
 
 struct smtpd *smtpd_new(const struct smtpd_config *config, const struct smtpd_policy *policy,
@@ -203,7 +200,6 @@ struct smtpd *smtpd_new(const struct smtpd_config *config, const struct smtpd_po
         .sessions_max = config->sessions_max,
         .write_timeout_ms = config->read_timeout_ms,
         .next_cid = service_next_cid,
-        .handshake_timeout_ms = 60000,
     });
     return server;
 }
@@ -217,6 +213,7 @@ bool smtpd_use_tls(struct smtpd *server, struct str certificate, struct str key,
             .certificate_count = 1,
             /* Some large senders stumble over tickets (spec 10 A1). */
             .session_tickets = server->config->submission,
+            .request_client_certificate = server->config->client_certificates,
         },
         err);
     return server->tls != NULL;
@@ -240,6 +237,8 @@ bool smtpd_listen(struct smtpd *server, struct str address, uint16_t port,
         .tls_implicit = mode == SMTPD_TLS,
         .proxy_networks = server->config->proxy_networks,
         .proxy_network_count = server->config->proxy_network_count,
+        .admission = server->admission,
+        .admission_logins = server->config->submission,
         .user = server,
     };
     return session_server_listen(server->sessions, &listener, err);
@@ -248,6 +247,11 @@ bool smtpd_listen(struct smtpd *server, struct str address, uint16_t port,
 uint16_t smtpd_port(const struct smtpd *server, size_t listener)
 {
     return session_server_port(server->sessions, listener);
+}
+
+void smtpd_login_ended(struct smtpd *server, const char *ip, bool succeeded)
+{
+    admission_login_ended(server->admission, ip, succeeded);
 }
 
 void smtpd_run(struct smtpd *server)

@@ -30,16 +30,18 @@ struct smtpd_session;
 struct smtpd_recipient;
 
 struct smtpd_config {
-    const char *name;       /* of the service: logs, metrics, spool files */
-    struct str hostname;    /* in greetings and trace headers */
-    struct str data;        /* directory */
-    bool submission;        /* who sends must log in; what they send is completed by us */
-    bool pedantic;          /* spec 10 A31 */
-    bool space_after_colon; /* "MAIL FROM: <a@b>" is tolerated */
-    bool requiretls;        /* RFC 8689 is offered under TLS */
-    bool tls_needed;        /* RCPT is refused without TLS */
-    bool cleartext_auth;    /* passwords may be sent without TLS */
-    bool limit_connections; /* per address (spec 10 A2) */
+    const char *name;         /* of the service: logs, metrics, spool files */
+    struct str hostname;      /* in greetings and trace headers */
+    struct str data;          /* directory */
+    bool submission;          /* who sends must log in; what they send is completed by us */
+    bool pedantic;            /* spec 10 A31 */
+    bool space_after_colon;   /* "MAIL FROM: <a@b>" is tolerated */
+    bool requiretls;          /* RFC 8689 is offered under TLS */
+    bool tls_needed;          /* RCPT is refused without TLS */
+    bool cleartext_auth;      /* passwords may be sent without TLS */
+    bool steering;            /* local parts may ask for failures: steer.h */
+    bool limit_connections;   /* per address (spec 10 A2) */
+    bool client_certificates; /* clients are asked for one under TLS */
     uint64_t message_size_max;
     uint64_t recipients_max;
     int64_t read_timeout_ms;
@@ -78,12 +80,16 @@ struct smtpd_policy {
     /* The message is complete; `message` is good until the return. May keep results in
      * s->tx.examined, in s->arena. */
     struct smtp_reply (*examine)(struct smtpd_session *s, struct str message);
-    /* After a 2xx of `examine`, with the spool file synced: hands the message over. A 2xx must
-     * mean that it cannot be lost any more. */
+    /* After a 2xx of `examine`: hands the message over, from s->tx.spool, where a small one is in
+     * memory (spool_is_in_memory), and a larger one a synced file. A 2xx must mean that it cannot
+     * be lost any more. */
     struct smtp_reply (*accept)(struct smtpd_session *s);
     /* NULL where nobody logs in. Results are in s->auth_arena, `identity` in s->session_arena. */
     void (*auth)(struct smtpd_session *s, const struct smtpd_auth_step *step,
                  struct smtpd_auth_result *ret);
+    /* Whether the key of a TLS client (tls_public_key.h) logs somebody in: then EXTERNAL is
+     * offered, and tried at MAIL when nobody has logged in. May be NULL. */
+    bool (*knows_key)(struct smtpd_session *s, struct str client_key);
 };
 
 enum smtpd_listen_mode {
@@ -103,6 +109,9 @@ bool smtpd_listen(struct smtpd *server, struct str address, uint16_t port,
                   enum smtpd_listen_mode mode, struct err *err) MUST_USE;
 /* The port of the n-th listener: tests listen on port 0. */
 uint16_t smtpd_port(const struct smtpd *server, size_t listener);
+/* A login from this address failed, here or at another door, or one succeeded that forgives it.
+ * From any thread. */
+void smtpd_login_ended(struct smtpd *server, const char *ip, bool succeeded);
 /* Serves until drained. */
 void smtpd_run(struct smtpd *server);
 /* From any thread. */

@@ -65,18 +65,13 @@ void admission_leave(struct admission *a, const char *text)
         rate_limit_release(a->open, ip, 1, clock_wall_ms());
 }
 
-void admission_login_failed(struct admission *a, const char *text)
+void admission_login_ended(struct admission *a, const char *text, bool succeeded)
 {
     struct ip ip;
-    /* A full count stays full: the refusal comes with the next connection. */
-    if (a && ip_parse(str_from_cstr(text), &ip) &&
-        !rate_limit_add(a->failed_logins, ip, 1, clock_wall_ms()))
+    if (!a || !ip_parse(str_from_cstr(text), &ip))
         return;
-}
-
-void admission_login_succeeded(struct admission *a, const char *text)
-{
-    struct ip ip;
-    if (a && ip_parse(str_from_cstr(text), &ip))
+    if (succeeded)
         rate_limit_reset(a->failed_logins, ip, clock_wall_ms());
+    else /* a full count stays full: the refusal comes with the next connection */
+        (void)!rate_limit_add(a->failed_logins, ip, 1, clock_wall_ms());
 }

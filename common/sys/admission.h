@@ -20,8 +20,8 @@ void admission_free(struct admission *a);
 const char *admission_enter(struct admission *a, const char *ip, bool logins);
 void admission_leave(struct admission *a, const char *ip);
 
-void admission_login_failed(struct admission *a, const char *ip);
-/* Forgives the address. */
-void admission_login_succeeded(struct admission *a, const char *ip);
+/* At whatever door: one that its exchange's judge, store, tells everybody of (proto/events.proto).
+ * A success forgives the address. */
+void admission_login_ended(struct admission *a, const char *ip, bool succeeded);
 
 #endif

@@ -201,7 +201,7 @@ static bool copy_bytes(int from, int to, struct err *err)
 /* Never leaves part of a copy behind. */
 static bool copy_exclusive(const char *from, const char *to, struct err *err)
 {
-    CLEANUP(fd_cleanup) int in = open(from, O_RDONLY | O_CLOEXEC);
+    CLEANUP(fd_cleanup) int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (in < 0)
         return err_set_errno(err, errno, "open %s", from);
     struct stat st;

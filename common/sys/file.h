@@ -26,7 +26,8 @@ bool directory_sync(const char *path, struct err *err) MUST_USE;
  * disk when it returns. */
 bool directory_make_durable(const char *path, unsigned mode, unsigned levels,
                             struct err *err) MUST_USE;
-/* Hard link, or an exclusive copy (synced) where links across the two places are impossible.
+/* Hard link, or an exclusive copy (synced) where links across the two places are impossible. A
+ * symbolic link at `from` is not followed.
  * ERR_CONFLICT when `to` exists; it is left as it is. */
 bool file_link_or_copy(const char *from, const char *to, struct err *err) MUST_USE;
 

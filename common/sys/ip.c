@@ -87,6 +87,28 @@ bool ip_network_has(const struct ip_network *network, struct ip ip)
     return ip_eq(ip_truncate(ip, network->prefix_len), network->first);
 }
 
+enum ip_class ip_classify(struct ip ip)
+{
+    static const struct {
+        enum ip_class class;
+        struct ip_network network;
+    } rows[] = {
+        {IP_LOOPBACK, {{.bytes = {127}}, 8}},
+        {IP_LOOPBACK, {{.is_v6 = true, .bytes = {[15] = 1}}, 128}},
+        {IP_PRIVATE, {{.bytes = {10}}, 8}},
+        {IP_PRIVATE, {{.bytes = {172, 16}}, 12}},
+        {IP_PRIVATE, {{.bytes = {192, 168}}, 16}},
+        {IP_PRIVATE, {{.bytes = {169, 254}}, 16}},
+        {IP_PRIVATE, {{.bytes = {100, 64}}, 10}},
+        {IP_PRIVATE, {{.is_v6 = true, .bytes = {0xfc}}, 7}},
+        {IP_PRIVATE, {{.is_v6 = true, .bytes = {0xfe, 0x80}}, 10}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (ip_network_has(&rows[i].network, ip))
+            return rows[i].class;
+    return IP_PUBLIC;
+}
+
 bool ip_from_sockaddr(const struct sockaddr_storage *address, struct ip *ret_ip, uint16_t *ret_port)
 {
     if (address->ss_family == AF_INET) {

@@ -41,6 +41,13 @@ struct ip ip_truncate(struct ip ip, unsigned prefix_len);
 bool ip_network_parse(struct str text, struct ip_network *ret_network, struct err *err) MUST_USE;
 bool ip_network_has(const struct ip_network *network, struct ip ip);
 
+enum ip_class {
+    IP_LOOPBACK,
+    IP_PRIVATE, /* not routed on the internet: RFC 1918, 3927, 4193, 4291 (link local), 6598 */
+    IP_PUBLIC,
+};
+enum ip_class ip_classify(struct ip ip);
+
 /* To and from what sockets use. False for families other than IPv4 and IPv6. */
 bool ip_from_sockaddr(const struct sockaddr_storage *address, struct ip *ret_ip,
                       uint16_t *ret_port) MUST_USE;

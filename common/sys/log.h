@@ -5,7 +5,7 @@
 #include "common/base/str.h"
 
 /*
- * Structured logging, one line per event on standard error in logfmt:
+ * Structured logging, one line per event in logfmt:
  *
  *     time=2026-01-02T03:04:05.678Z l=info m="message delivered" pkg=smtp-in cid=18c5f0 size=4096
  *

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #define BACKLOG 1024
-#define KEEPALIVE_IDLE_S 300
+#define KEEPALIVE_S 300
+#define PROBE_EVERY_S 60 /* without an answer, at most */
+#define PROBES 4         /* without an answer: the peer is gone */
 
 static bool set_option(int fd, int level, int name, int value, const char *what, struct err *err)
 {
@@ -23,7 +25,15 @@ static bool set_stream_options(int fd, struct err *err)
 {
     return set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY", err) &&
            set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE", err) &&
-           set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S, "TCP_KEEPIDLE", err);
+           net_set_keepalive(fd, KEEPALIVE_S, err);
+}
+
+bool net_set_keepalive(int fd, unsigned seconds, struct err *err)
+{
+    int every_s = (int)(seconds < PROBE_EVERY_S ? seconds : PROBE_EVERY_S);
+    return set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)seconds, "TCP_KEEPIDLE", err) &&
+           set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, every_s, "TCP_KEEPINTVL", err) &&
+           set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES, "TCP_KEEPCNT", err);
 }
 
 static bool open_socket(struct ip ip, int *ret_fd, struct err *err)

@@ -5,13 +5,17 @@
 
 /*
  * TCP sockets. Everything made here is non-blocking and closed on exec, has TCP_NODELAY set, and
- * finds out about vanished peers by keep-alive probes after five minutes of silence.
+ * sends keep-alive probes after five minutes of silence: routers that translate addresses remember
+ * the connection, and a peer that answers none of four, a minute apart, is gone.
  */
 
 /* Binds and listens, for the address's own family only, so that "0.0.0.0" and "::" can stand side
  * by side. Port 0 takes any. Errors name address, port and reason. Accepted sockets inherit the
  * options above (Linux), but for non-blocking and close-on-exec. */
 bool net_listen(struct ip ip, uint16_t port, int *ret_fd, struct err *err) MUST_USE;
+
+/* Other than five minutes: 1 to 32,767 seconds. Sockets accepted later inherit a listener's. */
+bool net_set_keepalive(int fd, unsigned seconds, struct err *err) MUST_USE;
 
 /* Connects before `deadline_ms`, from `local` unless it is NULL. */
 bool net_connect(struct ip ip, uint16_t port, const struct ip *local, int64_t deadline_ms,

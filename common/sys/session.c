@@ -59,6 +59,11 @@ const struct session_peer *session_peer(const struct session *s)
     return &s->peer;
 }
 
+bool session_is_compressed(const struct session *s)
+{
+    return s->compression != NULL;
+}
+
 /* ---- Tracing */
 
 /* A line each, so that they can be read; other kinds as they are. */

@@ -18,7 +18,7 @@
  * reads. Units already received are run before the worker lets go, and their answers leave in one
  * write (RFC 2920). A client that reads or writes slowly never holds a worker.
  *
- *           accept      open()          frame()/run()
+ *        accept, admission  open()      frame()/run()
  *     (new) ----> TLS? ------> PARKED <---------------> WORKING
  *                                 |  wake(), timeout()     | SESSION_MORE: run again when the
  *                                 v                        v output has drained
@@ -26,8 +26,14 @@
  *
  * Callbacks of one session never overlap. Only session_wake may be called from other threads.
  * docs/decisions/0002-sessions.md says why it is this shape.
+ *
+ * Strangers are kept cheap. The admission is asked as soon as the client's address is known, before
+ * anything is spent on it. A client with a TLS handshake before it has no TLS state until its first
+ * byte comes, ten seconds in all, and a place among a limited number of handshakes: when too many
+ * are under way, the oldest gives its place to the newest (docs/decisions/0020-strangers.md).
  */
 
+struct admission;
 struct session;
 struct session_server;
 struct tls_context;
@@ -36,6 +42,7 @@ enum session_next {
     SESSION_READ,     /* flush, then wait for the next unit */
     SESSION_MORE,     /* flush below the low-water mark, then call `more` */
     SESSION_STARTTLS, /* flush, then a TLS handshake; unread plain bytes fail it; then `secured` */
+    SESSION_COMPRESS, /* flush, then deflate in both directions (RFC 4978), unread bytes included */
     SESSION_CLOSE,    /* flush, then close */
     SESSION_ABORT,    /* close at once */
 };
@@ -48,6 +55,9 @@ struct session_ops {
     size_t state_size;    /* zeroed memory for session_state() */
     size_t input_max;     /* a unit is at most this long */
 
+    /* Instead of all others, on a plain connection: a limit keeps this client out. Append what it
+     * is told. Uses nothing of the state. NULL: nothing is said. */
+    void (*refuse)(struct session *s, const char *why);
     /* The connection stands (after the handshake on a TLS port): append the greeting. */
     enum session_next (*open)(struct session *s);
     /* Length of the first whole unit in `input` (never empty), or one of the above. Pure: looks at
@@ -62,11 +72,14 @@ struct session_ops {
     enum session_next (*secured)(struct session *s);
     /* Somebody called session_wake while, or before, the session was parked. */
     enum session_next (*wake)(struct session *s);
-    /* Input was too long, or nothing came within the read timeout. Append a last word or not. */
+    /* Input was too long, or nothing came within the read timeout. Append a last word or not; or,
+     * after a timeout, something, and return SESSION_READ to wait as long again. */
     enum session_next (*overlong)(struct session *s);
     enum session_next (*timeout)(struct session *s);
-    /* The server is shutting down and the session is at a safe point (parked). Append a goodbye. */
-    enum session_next (*drain)(struct session *s);
+    /* The server is shutting down and the session is at a safe point (parked). Append a goodbye; or
+     * return SESSION_READ to be asked again after the next unit. `last`: the time is up, and the
+     * connection is closed whatever is returned. */
+    enum session_next (*drain)(struct session *s, bool last);
     /* The connection is gone: free what the state owns. Called once for each `open`. */
     void (*close)(struct session *s);
 };
@@ -114,9 +127,14 @@ bool session_is_tls(const struct session *s);
 const char *session_tls_version(const struct session *s); /* "TLSv1.3" */
 const char *session_tls_cipher(const struct session *s);
 bool session_can_starttls(const struct session *s); /* the listener has TLS, and it is not active */
+/* Since SESSION_COMPRESS. */
+bool session_is_compressed(const struct session *s);
 /* RFC 5929, RFC 9266: data for "tls-exporter" (TLS 1.3), "tls-unique" (below 1.3) and
  * "tls-server-end-point", appended to `out`; false when the connection has none of that type. */
 bool session_channel_binding(struct session *s, struct str type, struct buf *out);
+/* The fingerprint of the client's key (tls_public_key.h), appended to `out`; false when it has
+ * presented no certificate. It stays the same until the connection ends. */
+bool session_client_key(struct session *s, struct buf *out);
 
 /* From any thread: makes `wake` run soon. A session that must be woken later is named by a handle,
  * since it may be gone by then; waking a session that is gone does nothing. */
@@ -134,9 +152,9 @@ struct session_server_config {
     struct metrics *metrics;
     unsigned workers_max; /* threads are started when needed and end when idle */
     unsigned sessions_max;
-    int64_t write_timeout_ms; /* a client that takes nothing for so long is dropped */
-    int64_t handshake_timeout_ms;
-    uint64_t (*next_cid)(void); /* NULL: counts from the wall clock on */
+    int64_t write_timeout_ms;     /* a client that takes nothing for so long is dropped */
+    int64_t handshake_timeout_ms; /* for TLS, or the PROXY header; 0: 10 s */
+    uint64_t (*next_cid)(void);   /* NULL: counts from the wall clock on */
 };
 
 struct session_listener {
@@ -147,6 +165,9 @@ struct session_listener {
     bool tls_implicit;                /* handshake first; else STARTTLS is possible */
     const struct str *proxy_networks; /* peers that must speak the PROXY protocol, "10.0.0.0/8" */
     size_t proxy_network_count;
+    unsigned keepalive_s;        /* net_set_keepalive; 0: as usual */
+    struct admission *admission; /* who may connect; NULL: everybody. Keeps. */
+    bool admission_logins;       /* not those with too many failed logins */
     void *user;
 };
 

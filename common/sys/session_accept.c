@@ -25,10 +25,9 @@ static void declare_metrics(struct session_listening *l, struct metrics *m)
     l->connections = metric_with(
         metrics_counter(m, "mailrail_connections_total", "Connections accepted", "protocol", NULL),
         protocol, NULL);
-    l->refused =
-        metric_with(metrics_counter(m, "mailrail_connections_refused_total",
-                                    "Connections beyond the limit of sessions", "protocol", NULL),
-                    protocol, NULL);
+    l->refused = metric_with(metrics_counter(m, "mailrail_connections_refused_total",
+                                             "Connections refused by a limit", "protocol", NULL),
+                             protocol, NULL);
     l->open =
         metric_with(metrics_gauge(m, "mailrail_sessions", "Open connections", "protocol", NULL),
                     protocol, NULL);
@@ -64,6 +63,8 @@ static bool open_listening(struct session_listening *l, struct err *err)
                        STR_ARG(l->config.address));
     TRY(parse_proxy_networks(l, err));
     TRY(net_listen(ip, l->config.port, &l->fd, err));
+    if (l->config.keepalive_s > 0)
+        TRY(net_set_keepalive(l->fd, l->config.keepalive_s, err));
     l->is_wildcard = is_wildcard(ip);
     ip_format(ip, l->address);
     l->port = net_port(l->fd);
@@ -142,6 +143,7 @@ static struct session *new_session(struct session_server *server, struct session
     s->ops = l->config.ops;
     s->fd = fd;
     s->phase = first_phase(l, remote_ip);
+    list_init(&s->handshake_link);
     buf_init(&s->in, SESSION_INPUT_MAX);
     buf_init(&s->out, SESSION_OUT_MAX);
     s->active_ms = clock_monotonic_ms();
@@ -149,13 +151,20 @@ static struct session *new_session(struct session_server *server, struct session
     s->handshake_until_ms = s->active_ms + server->config.handshake_timeout_ms;
     s->log = log_child(&server->log, s->ops->protocol, next_cid(server));
     set_peer(s, remote_ip, remote_port);
+    if (l->open)
+        metric_add(l->open, 1);
     return s;
 }
 
 static void free_session(struct session *s)
 {
+    session_handshake_end(s);
+    session_leave(s);
+    if (s->listening->open)
+        metric_add(s->listening->open, -1);
     close(s->fd);
     SSL_free(s->ssl);
+    session_compression_free(s->compression);
     buf_release_secret(&s->in);
     buf_release(&s->out);
     free(s);
@@ -178,6 +187,24 @@ static bool register_session(struct session *s)
     return false;
 }
 
+static bool take_in(struct session *s)
+{
+    const struct session_listening *l = s->listening;
+    /* A proxy's header tells later who the client is. */
+    if (s->phase != PHASE_PROXY && !session_admit(s))
+        return false;
+    if (register_session(s)) {
+        if (l->connections)
+            metric_add(l->connections, 1);
+        return true;
+    }
+    log_warn(&s->log, "too many sessions, connection refused",
+             LOG_CSTR("remote", s->peer.remote_ip),
+             LOG_U64("sessions_max", s->server->config.sessions_max));
+    session_turn_away(s, "too many connections");
+    return false;
+}
+
 static void welcome(struct session_server *server, struct session_listening *l, int fd,
                     const struct sockaddr_storage *address)
 {
@@ -187,22 +214,9 @@ static void welcome(struct session_server *server, struct session_listening *l, 
         close(fd);
         return;
     }
-    if (l->open)
-        metric_add(l->open, 1);
     struct session *s = new_session(server, l, fd, ip, port);
-    if (register_session(s)) {
-        if (l->connections)
-            metric_add(l->connections, 1);
-        return;
-    }
-    log_warn(&s->log, "too many sessions, connection refused",
-             LOG_CSTR("remote", s->peer.remote_ip),
-             LOG_U64("sessions_max", server->config.sessions_max));
-    if (l->open)
-        metric_add(l->open, -1);
-    if (l->refused)
-        metric_add(l->refused, 1);
-    free_session(s);
+    if (!take_in(s))
+        free_session(s);
 }
 
 /* No descriptors or memory: trying again at once would only burn time. */
@@ -236,8 +250,6 @@ void session_destroy(struct session *s)
     struct session_server *server = s->server;
     if (s->is_open && s->ops->close)
         s->ops->close(s);
-    if (s->listening->open)
-        metric_add(s->listening->open, -1);
     uint64_t id = s->id;
     free_session(s);
     session_table_remove(&server->table, id);

@@ -64,7 +64,7 @@ void session_return_buffers(struct session *s, struct session_worker *worker)
 {
     return_input_buffer(s, worker);
     if (session_out_pending(s) > 0)
-        return;
+        return; /* what is compressed already is not in this buffer */
     if (worker->out.ptr || s->out.cap > SPARE_OUT_MAX)
         buf_release(&s->out);
     else

@@ -4,6 +4,7 @@
 #include "common/base/array.h"
 #include "common/base/list.h"
 #include "common/sys/ip.h"
+#include "common/sys/peers_seen.h"
 #include "common/sys/session.h"
 #include "common/sys/session_table.h"
 #include "common/sys/tls.h"
@@ -16,8 +17,10 @@
  *   session_work.c    the life of a session: phases, callbacks, waiting
  *   session_buffers.c what workers lend to sessions
  *   session_io.c      bytes in and out, plain or TLS, at full or slow speed
+ *   session_compress.c  deflate, for protocols that can turn it on
  *   session_tls.c     handshakes and why they fail; TLS information
  *   session_accept.c  listeners, new connections, the PROXY header
+ *   session_door.c    who is let in, and how many handshakes are under way
  *   session_worker.c  threads, and the queue of sessions that need one
  *   session_server.c  life of the server: deadlines, draining
  */
@@ -30,6 +33,10 @@
 /* Input: so much is read at once, and a unit is never longer than MAX. */
 #define SESSION_READ_SIZE ((size_t)64 * 1024)
 #define SESSION_INPUT_MAX ((size_t)64 * 1024 * 1024)
+
+/* Handshakes at a time, which cost 50 KiB each (200 MiB in all, when malloc has been kept busy): so
+ * many, and at most half of all sessions. */
+#define SESSION_HANDSHAKES_MAX 1000
 
 struct session_listening {
     struct session_listener config; /* `address` and `proxy_networks` are not kept */
@@ -50,8 +57,15 @@ struct session_server {
     struct log_ctx log;
     ARRAY_OF(struct session_listening *) listeners;
     struct session_table table;
+    struct peers_seen peers_seen;
     _Atomic uint64_t next_cid;
     BIO_METHOD *bio_method;
+
+    /* Sessions that wait for their handshake, in the order in which they began. */
+    pthread_mutex_t handshakes_lock;
+    struct list_link handshakes;
+    size_t handshakes_count;
+    size_t handshakes_max;
 
     /* Workers wait on `epoll_fd`: sockets of parked sessions (edge-triggered), `ready_fd` (its
      * edge: `ready` has a session), `stop_fd` (readable: end). */
@@ -83,6 +97,7 @@ enum session_phase {
     PHASE_READ,      /* the next unit */
     PHASE_MORE,      /* the output is to drain, then `more` */
     PHASE_STARTTLS,  /* the output is to drain, then the handshake */
+    PHASE_COMPRESS,  /* the output is to drain, then both directions are compressed */
     PHASE_CLOSE,     /* the output is to drain, then the end */
     PHASE_LINGER,    /* our side is closed; the peer is still sending */
 };
@@ -102,7 +117,10 @@ struct session {
     bool tls_drained; /* SSL_read has given all */
     bool ended;       /* the peer has sent its last byte */
 
-    bool is_open; /* `open` was called, so `close` must be */
+    bool is_admitted; /* admission_leave is due */
+    bool is_open;     /* `open` was called, so `close` must be */
+    bool in_handshake;
+    bool ousted; /* from among the handshakes */
     bool wake_due;
     bool drain_due;
     bool killed;
@@ -114,6 +132,7 @@ struct session {
     enum log_trace_kind trace;
 
     SSL *ssl;
+    struct session_compression *compression; /* NULL: none */
     struct buf in;
     size_t in_at; /* handled up to here */
     struct buf out;
@@ -133,6 +152,7 @@ struct session {
     int64_t next_byte_ms;
 
     struct list_link ready_link;
+    struct list_link handshake_link;
     struct session_peer peer;
     struct log_ctx log;
     max_align_t state[];
@@ -161,6 +181,8 @@ static inline size_t session_out_pending(const struct session *s)
 {
     return s->out.len - s->out_at;
 }
+/* Is all of it sent? */
+bool session_has_output(const struct session *s);
 static inline struct str session_in_pending(const struct session *s)
 {
     return str_skip(buf_str(&s->in), s->in_at);
@@ -172,9 +194,26 @@ BIO_METHOD *session_bio_method(void);
 /* Throws away what the peer sends. */
 enum session_fill session_discard_input(struct session *s);
 
+/* session_compress.c */
+struct session_compression *session_compression_new(void); /* NULL: no memory */
+void session_compression_free(struct session_compression *z);
+/* Compressed bytes that are to be sent next. When all are sent, they are made of `plain`, of which
+ * `*ret_taken` bytes are in them. */
+struct str session_compression_output(struct session_compression *z, struct str plain,
+                                      size_t *ret_taken);
+void session_compression_sent(struct session_compression *z, size_t count);
+bool session_compression_has_output(const struct session_compression *z);
+/* From now on output is the end of the stream. */
+void session_compression_finish(struct session_compression *z);
+/* What came from the client, and what it means: at most `size` bytes. FILL_NONE: all of it is
+ * known; FILL_END: it has ended, or is no deflate. */
+void session_compression_put(struct session_compression *z, struct str compressed);
+enum session_fill session_compression_get(struct session_compression *z, char *dst, size_t size,
+                                          size_t *ret_len);
+bool session_compression_has_input(const struct session_compression *z);
+
 /* session_tls.c */
 enum session_handshake { HANDSHAKE_DONE, HANDSHAKE_WAITS, HANDSHAKE_FAILED };
-bool session_tls_start(struct session *s);
 enum session_handshake session_tls_handshake(struct session *s);
 void session_tls_count_failure(struct session *s, const char *reason);
 void session_tls_end(struct session *s);
@@ -185,6 +224,17 @@ bool session_read_proxy_header(struct session *s, bool *ret_complete, struct err
 void session_listening_free(struct session_listening *listening);
 void session_destroy(struct session *s);
 
+/* session_door.c */
+/* Once the client's address is known. False: it was told so, if it can be, and the session is to be
+ * destroyed. */
+bool session_admit(struct session *s);
+void session_leave(struct session *s);
+/* Counts a refusal, and tells the client on a plain connection. */
+void session_turn_away(struct session *s, const char *why);
+/* A place among the handshakes; when there is none, that of the oldest. */
+void session_handshake_begin(struct session *s);
+void session_handshake_end(struct session *s);
+
 /* session_worker.c */
 bool session_workers_start(struct session_server *server, struct err *err);
 void session_workers_stop(struct session_server *server);
@@ -192,6 +242,7 @@ void session_workers_stop(struct session_server *server);
 void session_make_ready(struct session *s);
 
 /* session_server.c */
+void session_signal(struct session_server *server, uint64_t id, unsigned signals);
 void session_poke_loop(struct session_server *server);
 /* The loop looks at deadlines no later than this. */
 void session_note_deadline(struct session_server *server, int64_t deadline_ms);

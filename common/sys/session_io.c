@@ -8,6 +8,7 @@
 
 #define SLOW_BYTE_MS 1000
 #define SLOW_FLUSH_MS 25000 /* 30 s, less the 5 s in which the rest must arrive (spec 10 A3) */
+#define RECEIVE_COMPRESSED (16 * 1024)
 #define DISCARD_MAX (64 * 1024)
 
 /* ---- The socket. Readiness is edge-triggered: what is known from the last call is not asked
@@ -97,16 +98,43 @@ static ssize_t send_some(struct session *s, struct str bytes)
     return reason == SSL_ERROR_WANT_WRITE || reason == SSL_ERROR_WANT_READ ? 0 : -1;
 }
 
+bool session_has_output(const struct session *s)
+{
+    return session_out_pending(s) > 0 ||
+           (s->compression && session_compression_has_output(s->compression));
+}
+
+/* What goes to the connection next. */
+static struct str next_output(struct session *s)
+{
+    struct str plain = str_skip(buf_str(&s->out), s->out_at);
+    if (!s->compression)
+        return plain;
+    size_t taken;
+    struct str compressed = session_compression_output(s->compression, plain, &taken);
+    s->out_at += taken;
+    return compressed;
+}
+
+static void note_sent(struct session *s, size_t count)
+{
+    if (s->compression)
+        session_compression_sent(s->compression, count);
+    else
+        s->out_at += count;
+    s->sent_ms = s->now_ms;
+}
+
 static enum session_flush send_all(struct session *s)
 {
-    while (session_out_pending(s) > 0) {
-        ssize_t n = send_some(s, str_skip(buf_str(&s->out), s->out_at));
+    while (session_has_output(s)) {
+        struct str bytes = next_output(s);
+        ssize_t n = bytes.len > 0 ? send_some(s, bytes) : 0;
         if (n < 0)
             return FLUSH_FAILED;
-        if (n == 0)
+        if (n == 0 && bytes.len > 0)
             return FLUSH_BLOCKED;
-        s->out_at += (size_t)n;
-        s->sent_ms = s->now_ms;
+        note_sent(s, (size_t)n);
     }
     return FLUSH_DONE;
 }
@@ -120,19 +148,19 @@ static enum session_flush send_slowly(struct session *s)
     if (s->now_ms < s->next_byte_ms)
         return FLUSH_BLOCKED;
     /* A record that OpenSSL has begun must be finished first. */
-    size_t len = s->ssl && SSL_want_write(s->ssl) ? session_out_pending(s) : 1;
-    ssize_t n = send_some(s, str_slice(buf_str(&s->out), s->out_at, len));
+    struct str bytes = next_output(s);
+    size_t len = s->ssl && SSL_want_write(s->ssl) ? bytes.len : 1;
+    ssize_t n = bytes.len > 0 ? send_some(s, str_slice(bytes, 0, len)) : 0;
     if (n < 0)
         return FLUSH_FAILED;
-    s->out_at += (size_t)n;
-    s->sent_ms = s->now_ms;
+    note_sent(s, (size_t)n);
     s->next_byte_ms = s->now_ms + SLOW_BYTE_MS;
-    return session_out_pending(s) > 0 ? FLUSH_BLOCKED : FLUSH_DONE;
+    return session_has_output(s) ? FLUSH_BLOCKED : FLUSH_DONE;
 }
 
 enum session_flush session_flush(struct session *s)
 {
-    if (session_out_pending(s) == 0)
+    if (!session_has_output(s))
         return FLUSH_DONE;
     if (!s->flushing) {
         s->flushing = true;
@@ -181,18 +209,18 @@ static void forget_handled_input(struct session *s)
     buf_reset(&s->in);
 }
 
-static enum session_fill fill_plain(struct session *s, char *dst, size_t size)
+static enum session_fill fill_plain(struct session *s, char *dst, size_t size, size_t *ret_len)
 {
     ssize_t n = receive(s, dst, size);
     if (n > 0) {
-        buf_commit(&s->in, (size_t)n);
+        *ret_len = (size_t)n;
         return FILL_GOT;
     }
     return n < 0 && errno == EAGAIN ? FILL_NONE : FILL_END;
 }
 
 /* As much as there is: OpenSSL gives one record at a time. */
-static enum session_fill fill_tls(struct session *s, char *dst, size_t size)
+static enum session_fill fill_tls(struct session *s, char *dst, size_t size, size_t *ret_len)
 {
     size_t len = 0;
     int n = 1;
@@ -201,7 +229,7 @@ static enum session_fill fill_tls(struct session *s, char *dst, size_t size)
         len += (size_t)n;
     int reason = n > 0 ? SSL_ERROR_NONE : SSL_get_error(s->ssl, n);
     s->tls_drained = n <= 0;
-    buf_commit(&s->in, len);
+    *ret_len = len;
     if (len > 0) {
         /* A failure after good data is found again by the next read. */
         if (reason != SSL_ERROR_NONE && reason != SSL_ERROR_WANT_READ)
@@ -211,9 +239,42 @@ static enum session_fill fill_tls(struct session *s, char *dst, size_t size)
     return reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE ? FILL_NONE : FILL_END;
 }
 
-static bool may_have_input(const struct session *s)
+static bool may_receive(const struct session *s)
 {
     return s->ssl ? !s->tls_drained : s->can_receive;
+}
+
+static bool may_have_input(const struct session *s)
+{
+    return may_receive(s) || (s->compression && session_compression_has_input(s->compression));
+}
+
+static enum session_fill fill_from_connection(struct session *s, char *dst, size_t size,
+                                              size_t *ret_len)
+{
+    if (!may_receive(s))
+        return FILL_NONE;
+    return s->ssl ? fill_tls(s, dst, size, ret_len) : fill_plain(s, dst, size, ret_len);
+}
+
+/* Nothing new is received before what came is decompressed: that is what bounds it. */
+static enum session_fill fill_decompressed(struct session *s, char *dst, size_t size,
+                                           size_t *ret_len)
+{
+    char received[RECEIVE_COMPRESSED];
+    for (;;) {
+        size_t len = 0;
+        enum session_fill result = FILL_NONE;
+        if (session_compression_has_input(s->compression))
+            result = session_compression_get(s->compression, dst, size, ret_len);
+        if (result == FILL_END)
+            log_info(&s->log, "compressed input has ended or is damaged");
+        if (result == FILL_NONE)
+            result = fill_from_connection(s, received, sizeof(received), &len);
+        if (len == 0)
+            return result;
+        session_compression_put(s->compression, str_make(received, len));
+    }
 }
 
 enum session_fill session_fill(struct session *s)
@@ -229,7 +290,10 @@ enum session_fill session_fill(struct session *s)
     size_t size = is_half_full ? SESSION_READ_SIZE : SESSION_READ_SIZE - s->in.len;
     char *dst = buf_reserve(&s->in, size);
     BUG_ON(!dst); /* units are limited far below the buffer's maximum */
-    enum session_fill result = s->ssl ? fill_tls(s, dst, size) : fill_plain(s, dst, size);
+    size_t len = 0;
+    enum session_fill result = s->compression ? fill_decompressed(s, dst, size, &len)
+                                              : fill_from_connection(s, dst, size, &len);
+    buf_commit(&s->in, len);
     if (result == FILL_GOT)
         s->active_ms = s->now_ms;
     return result;

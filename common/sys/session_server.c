@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define SCAN_GAP_MS 20 /* deadlines are met this exactly */
+#define HANDSHAKE_TIMEOUT_MS 10000
 
 static int must_open(int fd, const char *what)
 {
@@ -22,6 +23,8 @@ struct session_server *session_server_new(const struct session_server_config *co
 {
     struct session_server *server = xcalloc(1, sizeof(*server));
     server->config = *config;
+    if (config->handshake_timeout_ms == 0)
+        server->config.handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS;
     server->log = *config->log;
     session_table_init(&server->table, config->sessions_max);
     atomic_init(&server->next_cid, (uint64_t)clock_wall_ms());
@@ -31,6 +34,10 @@ struct session_server *session_server_new(const struct session_server_config *co
     server->ready_fd = must_open(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
     server->stop_fd = must_open(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
     server->loop_fd = must_open(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");
+    size_t half = (config->sessions_max + (size_t)1) / 2;
+    server->handshakes_max = half < SESSION_HANDSHAKES_MAX ? half : SESSION_HANDSHAKES_MAX;
+    list_init(&server->handshakes);
+    pthread_mutex_init(&server->handshakes_lock, NULL);
     list_init(&server->ready);
     pthread_mutex_init(&server->ready_lock, NULL);
     pthread_mutex_init(&server->workers_lock, NULL);
@@ -65,6 +72,7 @@ void session_server_free(struct session_server *server)
     close(server->loop_fd);
     session_table_release(&server->table);
     BIO_meth_free(server->bio_method);
+    pthread_mutex_destroy(&server->handshakes_lock);
     pthread_mutex_destroy(&server->ready_lock);
     pthread_mutex_destroy(&server->workers_lock);
     pthread_cond_destroy(&server->workers_ended);
@@ -96,7 +104,7 @@ void session_note_deadline(struct session_server *server, int64_t deadline_ms)
         session_poke_loop(server);
 }
 
-static void signal_session(struct session_server *server, uint64_t id, unsigned signals)
+void session_signal(struct session_server *server, uint64_t id, unsigned signals)
 {
     struct session *s = session_table_post(&server->table, id, signals);
     if (s)
@@ -108,7 +116,7 @@ static void signal_all(struct session_server *server, unsigned signals)
     size_t at = 0;
     uint64_t id;
     while ((id = session_table_next(&server->table, &at)) != 0)
-        signal_session(server, id, signals);
+        session_signal(server, id, signals);
 }
 
 /* An active client moves its deadline on and on, and nothing here hears of it: most looks find
@@ -124,7 +132,7 @@ static void scan_deadlines(struct session_server *server)
     size_t at = 0;
     uint64_t id;
     while ((id = session_table_due(&server->table, &at, now_ms, &next_ms)) != 0)
-        signal_session(server, id, SIGNAL_TIMER);
+        session_signal(server, id, SIGNAL_TIMER);
     if (next_ms < now_ms + SCAN_GAP_MS)
         next_ms = now_ms + SCAN_GAP_MS;
     lower_next_scan(server, next_ms);

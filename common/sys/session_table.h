@@ -36,6 +36,7 @@ enum session_signal {
     SIGNAL_TIMER = 1 << 4,
     SIGNAL_DRAIN = 1 << 5,
     SIGNAL_KILL = 1 << 6,
+    SIGNAL_OUSTED = 1 << 7, /* another handshake needs its place */
 };
 
 struct session_slot {

@@ -1,10 +1,13 @@
 #include "common/sys/session_internal.h"
 
 #include "common/base/clock.h"
+#include "common/sys/tls_public_key.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
-bool session_tls_start(struct session *s)
+static bool start_tls(struct session *s)
 {
     SSL *ssl = tls_server_ssl(s->listening->config.tls);
     BIO *bio = BIO_new(s->server->bio_method);
@@ -18,7 +21,6 @@ bool session_tls_start(struct session *s)
     SSL_set_bio(ssl, bio, bio); /* takes */
     s->ssl = ssl;
     s->tls_drained = false;
-    s->handshake_until_ms = s->now_ms + s->server->config.handshake_timeout_ms;
     return true;
 }
 
@@ -61,8 +63,42 @@ void session_tls_count_failure(struct session *s, const char *reason)
              LOG_CSTR("remote", s->peer.remote_ip));
 }
 
+static enum session_handshake fail(struct session *s, const char *reason)
+{
+    session_tls_count_failure(s, reason);
+    return HANDSHAKE_FAILED;
+}
+
+static enum session_handshake wait_for_client(struct session *s)
+{
+    return s->now_ms < s->handshake_until_ms ? HANDSHAKE_WAITS : fail(s, "timeout");
+}
+
+/* TLS state is large, and many who connect never say a word: it is made for the first byte. */
+static enum session_handshake begin(struct session *s)
+{
+    char byte;
+    if (!s->can_receive)
+        return wait_for_client(s);
+    ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK);
+    if (n < 0 && errno == EAGAIN) {
+        s->can_receive = false;
+        return wait_for_client(s);
+    }
+    if (n <= 0)
+        return fail(s, "eof");
+    return start_tls(s) ? HANDSHAKE_DONE : HANDSHAKE_FAILED;
+}
+
 enum session_handshake session_tls_handshake(struct session *s)
 {
+    if (s->ousted)
+        return fail(s, "ousted");
+    if (!s->ssl) {
+        enum session_handshake begun = begin(s);
+        if (begun != HANDSHAKE_DONE)
+            return begun;
+    }
     ERR_clear_error();
     int n = SSL_do_handshake(s->ssl);
     if (n == 1) {
@@ -72,17 +108,12 @@ enum session_handshake session_tls_handshake(struct session *s)
         return HANDSHAKE_DONE;
     }
     int what = SSL_get_error(s->ssl, n);
-    if (what == SSL_ERROR_WANT_READ || what == SSL_ERROR_WANT_WRITE) {
-        if (s->now_ms < s->handshake_until_ms)
-            return HANDSHAKE_WAITS;
-        session_tls_count_failure(s, "timeout");
-        return HANDSHAKE_FAILED;
-    }
+    if (what == SSL_ERROR_WANT_READ || what == SSL_ERROR_WANT_WRITE)
+        return wait_for_client(s);
     char reason[64];
     failure_reason(s, ERR_peek_error(), reason, sizeof(reason));
     ERR_clear_error();
-    session_tls_count_failure(s, reason);
-    return HANDSHAKE_FAILED;
+    return fail(s, reason);
 }
 
 /* RFC 8446 6.1: tells the client that nothing was cut off. Not waited for. */
@@ -119,4 +150,9 @@ bool session_can_starttls(const struct session *s)
 bool session_channel_binding(struct session *s, struct str type, struct buf *out)
 {
     return s->ssl && tls_channel_binding(s->ssl, type, out);
+}
+
+bool session_client_key(struct session *s, struct buf *out)
+{
+    return s->ssl && tls_client_key(s->ssl, out);
 }

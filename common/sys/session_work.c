@@ -24,9 +24,8 @@ static enum step wait_until(struct session *s, int64_t deadline_ms)
 /* ---- Callbacks */
 
 static const enum session_phase phase_after[] = {
-    [SESSION_READ] = PHASE_READ,
-    [SESSION_MORE] = PHASE_MORE,
-    [SESSION_STARTTLS] = PHASE_STARTTLS,
+    [SESSION_READ] = PHASE_READ,         [SESSION_MORE] = PHASE_MORE,
+    [SESSION_STARTTLS] = PHASE_STARTTLS, [SESSION_COMPRESS] = PHASE_COMPRESS,
     [SESSION_CLOSE] = PHASE_CLOSE,
 };
 
@@ -44,6 +43,7 @@ static enum step go_on(struct session *s, enum session_next next)
         return STEP_GONE;
     }
     BUG_ON(next == SESSION_STARTTLS && !session_can_starttls(s));
+    BUG_ON(next == SESSION_COMPRESS && session_is_compressed(s));
     s->phase = phase_after[next];
     if (atomic_load_explicit(&s->server->draining, memory_order_relaxed))
         s->drain_due = true;
@@ -100,20 +100,30 @@ static enum step proxy_step(struct session *s)
             return STEP_GONE;
         return wait_until(s, s->handshake_until_ms);
     }
+    if (!session_admit(s))
+        return STEP_GONE;
     s->phase = s->listening->config.tls_implicit ? PHASE_HANDSHAKE : PHASE_OPEN;
     return STEP_AGAIN;
+}
+
+static void note_peer(struct session *s)
+{
+    const char *class;
+    if (peers_seen_note(&s->server->peers_seen, s->peer.remote_ip, &class))
+        log_info(&s->log, "first client with such an address", LOG_CSTR("class", class),
+                 LOG_CSTR("ip", s->peer.remote_ip));
 }
 
 static enum step open_step(struct session *s)
 {
     s->is_open = true;
+    note_peer(s);
     return run_callback(s, s->ops->open);
 }
 
 static enum step handshake_step(struct session *s)
 {
-    if (!s->ssl && !session_tls_start(s))
-        return STEP_GONE;
+    session_handshake_begin(s);
     switch (session_tls_handshake(s)) {
     case HANDSHAKE_WAITS:
         return wait_until(s, s->handshake_until_ms);
@@ -122,6 +132,7 @@ static enum step handshake_step(struct session *s)
     case HANDSHAKE_DONE:
         break;
     }
+    session_handshake_end(s);
     return s->is_starttls ? run_callback(s, s->ops->secured) : open_step(s);
 }
 
@@ -140,7 +151,7 @@ static size_t find_unit(struct session *s)
 
 static enum step wait_for_input(struct session *s)
 {
-    if (session_out_pending(s) > 0)
+    if (session_has_output(s))
         return wait_for_client_to_take(s);
     if (s->now_ms - s->active_ms >= s->read_timeout_ms) {
         s->active_ms = s->now_ms;
@@ -176,18 +187,25 @@ static enum step fill_step(struct session *s)
     return wait_for_input(s);
 }
 
+static enum session_next say_goodbye(struct session *s, bool last)
+{
+    session_out_compact(s);
+    return s->ops->drain(s, last);
+}
+
 /* Asked again only after it has done something. */
 static enum step drain_step(struct session *s)
 {
-    enum step result = run_last_word(s, s->ops->drain);
+    enum step result = s->ops->drain ? go_on(s, say_goodbye(s, false)) : STEP_GONE;
     s->drain_due = false;
     return result;
 }
 
 static enum step read_step(struct session *s)
 {
+    bool was_full = session_out_is_full(s);
     /* Answers to commands that came together leave together (RFC 2920 3.2). */
-    if (!session_out_is_full(s)) {
+    if (!was_full) {
         size_t len = find_unit(s);
         if (len == SESSION_FRAME_BAD)
             return run_last_word(s, s->ops->overlong);
@@ -199,6 +217,8 @@ static enum step read_step(struct session *s)
         return STEP_GONE;
     if (flushed == FLUSH_BLOCKED && (s->slow || session_out_is_full(s)))
         return wait_for_client_to_take(s);
+    if (was_full) /* there is room again, and a whole command may be waiting for it */
+        return STEP_AGAIN;
     if (s->wake_due) {
         s->wake_due = false;
         return run_callback(s, s->ops->wake);
@@ -236,8 +256,29 @@ static enum step starttls_step(struct session *s)
     return STEP_AGAIN;
 }
 
+/* RFC 4978 3: what the client sent behind the command is compressed already. */
+static enum step compress_step(struct session *s)
+{
+    enum session_flush flushed = session_flush(s);
+    if (flushed == FLUSH_BLOCKED)
+        return wait_for_client_to_take(s);
+    if (flushed == FLUSH_FAILED)
+        return STEP_GONE;
+    s->compression = session_compression_new();
+    if (!s->compression) {
+        log_error(&s->log, "no memory for compression, connection closed");
+        return STEP_GONE;
+    }
+    session_compression_put(s->compression, session_in_pending(s));
+    s->in_at = s->in.len;
+    s->phase = PHASE_READ;
+    return STEP_AGAIN;
+}
+
 static enum step close_step(struct session *s)
 {
+    if (s->compression)
+        session_compression_finish(s->compression);
     enum session_flush flushed = session_flush(s);
     if (flushed == FLUSH_BLOCKED)
         return wait_for_client_to_take(s);
@@ -261,11 +302,25 @@ static enum step linger_step(struct session *s)
     return wait_until(s, s->handshake_until_ms);
 }
 
+/* The time for draining is up. Whose answers are complete is told so, in the middle of message data
+ * too (RFC 5321 3.8), and has as long to read it as anybody who is closed; nobody is waited for. */
+static enum step killed_step(struct session *s)
+{
+    s->killed = false;
+    s->hold_until_ms = 0;
+    if (s->phase != PHASE_READ || !s->ops->drain || go_on(s, say_goodbye(s, true)) == STEP_GONE ||
+        session_flush(s) != FLUSH_DONE)
+        return STEP_GONE;
+    s->drain_due = false;
+    s->phase = PHASE_CLOSE;
+    return STEP_AGAIN;
+}
+
 static enum step step(struct session *s)
 {
     s->now_ms = clock_monotonic_ms();
     if (s->killed)
-        return STEP_GONE;
+        return killed_step(s);
     if (s->hold_until_ms > s->now_ms)
         return wait_until(s, s->hold_until_ms);
     switch (s->phase) {
@@ -281,6 +336,8 @@ static enum step step(struct session *s)
         return more_step(s);
     case PHASE_STARTTLS:
         return starttls_step(s);
+    case PHASE_COMPRESS:
+        return compress_step(s);
     case PHASE_CLOSE:
         return close_step(s);
     case PHASE_LINGER:
@@ -308,6 +365,8 @@ static void take_signals(struct session *s, unsigned signals)
         s->drain_due = true;
     if (signals & SIGNAL_KILL)
         s->killed = true;
+    if (signals & SIGNAL_OUSTED)
+        s->ousted = true;
 }
 
 /* Connections that have not said anything are not worth a grace period. */

@@ -27,7 +27,7 @@ struct tls_server_config {
     int min_version;         /* TLS1_2_VERSION when 0 */
     bool refuse_unknown_sni; /* else the default certificate is used */
     bool session_tickets;
-    bool request_client_certificate;
+    bool request_client_certificate; /* any, or none: tls_public_key.h */
 };
 
 /* Fails naming the file and what is wrong with it: missing, unreadable, not PEM, key does not
@@ -48,8 +48,13 @@ bool tls_channel_binding(SSL *ssl, struct str type, struct buf *out);
 bool tls_error(struct err *err, const char *what);
 
 /* Writes a self-signed ECDSA P-256 certificate for `hostname` (also as subjectAltName; "localhost"
- * adds the loopback addresses), valid for 4 years, unless both files exist. Key mode 0600. */
+ * adds the loopback addresses), valid for 4 years, unless both files exist. Key mode 0600. What was
+ * made here before, for another host name, is replaced; a certificate of somebody else never. */
 bool tls_make_self_signed(struct str hostname, struct str chain_file, struct str key_file,
                           struct err *err) MUST_USE;
+
+/* Whether the first certificate of a PEM file is for `hostname`. */
+bool tls_file_is_for(struct str chain_file, struct str hostname, bool *ret_is_for,
+                     struct err *err) MUST_USE;
 
 #endif

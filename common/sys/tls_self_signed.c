@@ -9,6 +9,8 @@
 
 #define VALID_S (4L * 365 * 24 * 3600)
 #define HOSTNAME_MAX 253
+/* Stands in a comment of the certificate, by which it is known again. */
+#define MARK "made by Mailrail, signed by itself"
 
 static bool is_hostname(struct str name)
 {
@@ -58,6 +60,14 @@ static bool add_names(X509 *certificate, struct str hostname)
     return ok;
 }
 
+static bool add_mark(X509 *certificate)
+{
+    X509_EXTENSION *comment = X509V3_EXT_conf_nid(NULL, NULL, NID_netscape_comment, MARK);
+    bool ok = comment && X509_add_ext(certificate, comment, -1) == 1;
+    X509_EXTENSION_free(comment);
+    return ok;
+}
+
 static bool set_serial(X509 *certificate)
 {
     uint64_t serial;
@@ -81,7 +91,8 @@ static bool fill_and_sign(X509 *certificate, struct str hostname, EVP_PKEY *key)
            X509_gmtime_adj(X509_getm_notBefore(certificate), -3600) != NULL &&
            X509_gmtime_adj(X509_getm_notAfter(certificate), VALID_S) != NULL &&
            set_subject(certificate, hostname) && X509_set_pubkey(certificate, key) == 1 &&
-           add_names(certificate, hostname) && X509_sign(certificate, key, EVP_sha256()) > 0;
+           add_names(certificate, hostname) && add_mark(certificate) &&
+           X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
 static struct str memory_of(BIO *bio)
@@ -122,6 +133,56 @@ static bool make_and_write(struct str hostname, const char *chain_file, const ch
     return ok;
 }
 
+/* ---- What is there already */
+
+static X509 *read_first(const char *chain_file, struct err *err)
+{
+    BIO *bio = BIO_new_file(chain_file, "r");
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    if (!certificate)
+        tls_error(err, chain_file);
+    BIO_free(bio);
+    return certificate;
+}
+
+static bool is_for(X509 *certificate, struct str hostname)
+{
+    return X509_check_host(certificate, hostname.ptr, hostname.len, 0, NULL) == 1;
+}
+
+static bool has_mark(const X509 *certificate)
+{
+    ASN1_IA5STRING *comment = X509_get_ext_d2i(certificate, NID_netscape_comment, NULL, NULL);
+    bool is_same = comment && str_eq(str_make(ASN1_STRING_get0_data(comment),
+                                              (size_t)ASN1_STRING_length(comment)),
+                                     STR(MARK));
+    ASN1_IA5STRING_free(comment);
+    return is_same;
+}
+
+/* What cannot be read is not ours. */
+static bool is_ours_for_another(const char *chain_file, struct str hostname)
+{
+    struct err ignored;
+    X509 *certificate = read_first(chain_file, &ignored);
+    bool result = certificate && has_mark(certificate) && !is_for(certificate, hostname);
+    X509_free(certificate);
+    return result;
+}
+
+bool tls_file_is_for(struct str chain_file, struct str hostname, bool *ret_is_for, struct err *err)
+{
+    char chain[1024];
+    if (!str_copy_cstr(chain_file, chain, sizeof(chain)))
+        return err_set(err, ERR_LIMIT, "path of a certificate is too long");
+    X509 *certificate = read_first(chain, err);
+    if (!certificate)
+        return false;
+    *ret_is_for = is_for(certificate, hostname);
+    X509_free(certificate);
+    return true;
+}
+
 bool tls_make_self_signed(struct str hostname, struct str chain_file, struct str key_file,
                           struct err *err)
 {
@@ -132,7 +193,7 @@ bool tls_make_self_signed(struct str hostname, struct str chain_file, struct str
         return err_set(err, ERR_LIMIT, "path of a certificate is too long");
     if (!is_hostname(hostname))
         return err_set(err, ERR_SYNTAX, "\"%.*s\" is not a host name", STR_ARG(hostname));
-    if (access(chain, F_OK) == 0 && access(key, F_OK) == 0)
+    if (access(chain, F_OK) == 0 && access(key, F_OK) == 0 && !is_ours_for_another(chain, hostname))
         return true;
     return make_and_write(hostname, chain, key, err);
 }

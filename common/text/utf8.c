@@ -183,6 +183,42 @@ struct str utf8_lower(struct str s, struct arena *arena)
     return take_result(result, len, arena);
 }
 
+static struct str casemap_ascii(struct str s, struct arena *arena)
+{
+    char *copy = arena_alloc(arena, s.len);
+    for (size_t i = 0; copy && i < s.len; i++)
+        copy[i] = ascii_upper(s.ptr[i]);
+    return copy ? str_make(copy, s.len) : STR_NULL;
+}
+
+/* The simple mappings of single characters, as RFC 5051 2 has it. A title case has at most 4 bytes.
+ */
+static struct str titlecase(struct str s, struct arena *arena)
+{
+    char *copy = arena_alloc_array(arena, s.len, 4);
+    size_t len = 0;
+    if (!copy)
+        return STR_NULL;
+    while (s.len > 0) {
+        uint32_t character;
+        s = str_skip(s, utf8_decode(s, &character));
+        len += utf8_encode(uc_totitle(character), copy + len);
+    }
+    return str_make(copy, len);
+}
+
+struct str utf8_casemap(struct str s, struct arena *arena)
+{
+    if (str_is_ascii(s))
+        return s.len > 0 ? casemap_ascii(s, arena) : s;
+    size_t len;
+    struct str title = titlecase(s, arena);
+    if (str_is_null(title))
+        return STR_NULL;
+    uint8_t *result = u8_normalize(UNINORM_NFKD, (const uint8_t *)title.ptr, title.len, NULL, &len);
+    return take_result(result, len, arena);
+}
+
 size_t utf8_decode(struct str s, uint32_t *ret_character)
 {
     static const unsigned char lead_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};

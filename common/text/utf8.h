@@ -37,6 +37,9 @@ struct str utf8_nfc(struct str s, struct arena *arena);
 /* Full case folding, for comparing without case. Not normalized. */
 struct str utf8_casefold(struct str s, struct arena *arena);
 struct str utf8_lower(struct str s, struct arena *arena);
+/* What the collation i;unicode-casemap compares byte by byte (RFC 5051): each character in its
+ * title case, then decomposed. */
+struct str utf8_casemap(struct str s, struct arena *arena);
 
 /* Decodes one character at the start of valid, non-empty `s`; returns its bytes, at least 1. */
 size_t utf8_decode(struct str s, uint32_t *ret_character);

@@ -1,6 +1,6 @@
 #include "services/dns-resolver/config.h"
 
-#include <stddef.h>
+#include "common/sys/ip.h"
 
 const struct option dns_resolver_options[] = {
     OPTION_LIST(dns_resolver_config, forward, "",
@@ -24,3 +24,33 @@ const struct option dns_resolver_options[] = {
                   "lookups that are waited for at a time"),
 };
 const size_t dns_resolver_option_count = ARRAY_LEN(dns_resolver_options);
+
+/* ADDRESS[@PORT] */
+static bool is_server(struct str text)
+{
+    struct str address, port;
+    struct ip ip;
+    uint64_t number;
+    bool has_port = str_cut(text, '@', &address, &port);
+    return ip_parse(address, &ip) &&
+           (!has_port || (str_to_u64(port, UINT16_MAX, &number) && number > 0));
+}
+
+void dns_resolver_check_config(const void *values, const struct settings *settings,
+                               struct option_report *report)
+{
+    const struct dns_resolver_config *config = values;
+    (void)settings;
+    for (size_t i = 0; i < config->forward.len; i++) {
+        if (!is_server(config->forward.items[i]))
+            option_reject(report, "forward", "\"%.*s\" is not ADDRESS or ADDRESS@PORT",
+                          STR_ARG(config->forward.items[i]));
+    }
+    for (size_t i = 0; i < config->stub_zones.len; i++) {
+        struct str zone, server;
+        if (!str_cut(config->stub_zones.items[i], '=', &zone, &server) || zone.len == 0 ||
+            !is_server(server))
+            option_reject(report, "stub_zones", "\"%.*s\" is not ZONE=ADDRESS or ZONE=ADDRESS@PORT",
+                          STR_ARG(config->stub_zones.items[i]));
+    }
+}

@@ -1,7 +1,7 @@
 #ifndef SERVICES_DNS_RESOLVER_CONFIG_H
 #define SERVICES_DNS_RESOLVER_CONFIG_H
 
-#include "common/service/option.h"
+#include "common/service/settings.h"
 
 /* Options of group `dns_resolver`. */
 struct dns_resolver_config {
@@ -18,5 +18,9 @@ struct dns_resolver_config {
 
 extern const struct option dns_resolver_options[];
 extern const size_t dns_resolver_option_count;
+
+/* What the rows cannot say, see struct service_definition. */
+void dns_resolver_check_config(const void *values, const struct settings *settings,
+                               struct option_report *report);
 
 #endif

@@ -18,8 +18,9 @@ static void stop(struct service *service)
     struct dns_resolver *dns = service->state;
     if (dns->resolver)
         resolver_stop_by(dns->resolver, clock_monotonic_ms() + STOP_AFTER_MS);
-    rpc_server_free(dns->door, (int64_t)service->settings->drain_ms);
-    resolver_free(dns->resolver);
+    service->is_busy = !rpc_server_free(dns->door, (int64_t)service->settings->drain_ms);
+    if (!service->is_busy)
+        resolver_free(dns->resolver);
 }
 
 int main(int argc, char **argv)
@@ -30,6 +31,7 @@ int main(int argc, char **argv)
         .options = dns_resolver_options,
         .option_count = dns_resolver_option_count,
         .config_size = sizeof(struct dns_resolver_config),
+        .check = dns_resolver_check_config,
         .without_data = true,
         .start = start,
         .stop = stop,

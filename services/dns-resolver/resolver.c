@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define IN_FLIGHT_MAX 4096
@@ -137,7 +136,7 @@ static bool wait_for(struct question *q, int64_t deadline_ms)
     struct resolver *r = q->resolver;
     while (!q->is_done) {
         int64_t end_ms = deadline_ms < r->stop_ms ? deadline_ms : r->stop_ms;
-        struct timespec until = {.tv_sec = end_ms / 1000, .tv_nsec = end_ms % 1000 * 1000000};
+        struct timespec until = clock_timespec(end_ms);
         if (pthread_cond_timedwait(&q->done, &r->lock, &until) == ETIMEDOUT)
             return q->is_done;
     }

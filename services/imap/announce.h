@@ -13,10 +13,17 @@
  * drained. When true, the session's horizon has reached the view's modseq of the first call. */
 bool announce(struct imap *imap);
 
+/* There is something beyond the horizon that the client has not been told of: what others did. */
+bool announce_is_due(const struct imap *imap);
+
 /* The session itself made the change with this modseq, and its client was told the result. */
 void announce_skip(struct imap *imap, uint64_t modseq);
 
-/* Appends "* n FETCH (UID u FLAGS (...)". The caller goes on with " ITEM" or ")". */
-void announce_fetch_start(struct buf *out, const struct view_row *row, bool flags);
+/* Appends "* n FETCH (UID u"; with UIDONLY "* u UIDFETCH (" and, with `uid`, "UID u". The caller
+ * goes on with items and ")". True when there is an item already, so that the next needs a space.
+ */
+bool announce_fetch_start(struct imap *imap, const struct view_row *row, bool uid);
+/* A whole line with the UID, with `flags` these too, and the modseq for who has CONDSTORE. */
+void announce_fetch(struct imap *imap, const struct view_row *row, bool flags);
 
 #endif

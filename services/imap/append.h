@@ -5,11 +5,11 @@
 #include "services/imap/frame.h"
 
 /*
- * APPEND (RFC 9051 6.3.12, RFC 3502): messages go to the spool as they come and are never in
- * memory.
+ * APPEND (RFC 9051 6.3.12, RFC 3502): messages go to the spool as they come; only small ones
+ * stay in memory.
  *
  *     a APPEND x (\Seen) {310+}       append_takes_literal: this literal is a message
- *     310 bytes                       to a spool file, in pieces
+ *     310 bytes                       to the spool, in pieces
  *     ) or SP flags date literal      the next message, or
  *     empty line                      one RPC stores them all
  */

@@ -18,10 +18,12 @@
 
 struct backend;
 
-/* On whose behalf a call is made. */
+/* On whose behalf a call is made, and about whose mailboxes: names are those that the owner uses.
+ */
 struct backend_call {
     uint64_t cid;
     struct str token;
+    uint64_t owner; /* account id; 0: an own mailbox */
     struct arena *arena;
 };
 
@@ -32,12 +34,18 @@ struct backend_event {
     uint64_t modseq;
     const uint64_t *mailbox_ids;
     size_t mailbox_count;
+    bool annotations_changed;
+    bool rights_changed;
+    bool mailboxes_changed; /* names, subscriptions */
 };
 /* From the subscriber's thread. */
 struct backend_events {
     void (*changed)(void *user, const struct backend_event *event);
     void (*reconnected)(void *user); /* events may have been missed */
     void *user;
+    /* A login at any door that counts against an address, or forgives it. NULL: not wanted. */
+    void (*login_ended)(void *login_user, const char *ip, bool succeeded);
+    void *login_user;
 };
 /* Events of the account are wanted; counted. */
 void backend_subscribe(struct backend *b, uint64_t account_id);
@@ -70,6 +78,7 @@ struct backend_auth {
     struct backend_peer peer;
     struct backend_binding bindings[3];
     size_t binding_count;
+    struct str client_key; /* fingerprint of what TLS has proven; empty: nothing */
 };
 
 enum auth_outcome {
@@ -107,6 +116,15 @@ struct backend_auth_result {
 bool backend_auth(struct backend *b, const struct backend_call *call,
                   const struct backend_auth *auth, struct backend_auth_result *ret,
                   struct err *err) MUST_USE;
+/* Whom the key of a TLS client logs in. */
+struct backend_key {
+    bool is_known;
+    bool preauths; /* unasked */
+    const struct str *capabilities_disabled;
+    size_t capabilities_disabled_count;
+};
+bool backend_find_key(struct backend *b, const struct backend_call *call, struct str client_key,
+                      struct backend_key *ret, struct err *err) MUST_USE;
 /* A fresh token for call->token. */
 bool backend_renew(struct backend *b, const struct backend_call *call, struct backend_login *ret,
                    struct err *err) MUST_USE;
@@ -122,10 +140,15 @@ struct mailbox_info {
     uint64_t total;   /* without \Deleted */
     uint64_t deleted; /* with it */
     uint64_t unseen;
+    uint64_t deleted_size; /* 0 until status_complete */
+    bool has_status;       /* of LIST: what STATUS tells is known */
     uint64_t size;
     struct str special_use; /* "\Sent", or empty */
     const struct str *keywords;
     size_t keyword_count;
+    /* Of a mailbox of another account, in a list. */
+    uint64_t owner;  /* 0: an own one */
+    unsigned rights; /* enum right; of an own one all */
 };
 
 struct mailbox_list {
@@ -135,16 +158,17 @@ struct mailbox_list {
     size_t subscription_count;
 };
 
-bool backend_list(struct backend *b, const struct backend_call *call, struct mailbox_list *ret,
-                  struct err *err) MUST_USE;
+/* `others`: also mailboxes of others that the caller may know of, as "Other Users/<who>/<name>". */
+bool backend_list(struct backend *b, const struct backend_call *call, bool others,
+                  struct mailbox_list *ret, struct err *err) MUST_USE;
 
 struct name_list {
     const struct str *names;
     size_t len;
 };
-/* The names that were made, parents first. */
+/* The names that were made, parents first, and the mailbox. */
 bool backend_create(struct backend *b, const struct backend_call *call, struct str name,
-                    struct str special_use, struct name_list *ret_created,
+                    struct str special_use, struct name_list *ret_created, uint64_t *ret_mailbox_id,
                     struct err *err) MUST_USE;
 bool backend_delete(struct backend *b, const struct backend_call *call, struct str name,
                     struct err *err) MUST_USE;
@@ -152,6 +176,63 @@ bool backend_rename(struct backend *b, const struct backend_call *call, struct s
                     struct str to, struct err *err) MUST_USE;
 bool backend_set_subscribed(struct backend *b, const struct backend_call *call, struct str name,
                             bool subscribed, struct err *err) MUST_USE;
+
+/* ---- Rights (RFC 4314) */
+
+/* Whose mailboxes "Other Users/<who>/..." are; 0: the caller's own. ERR_NOT_FOUND: nobody's. */
+bool backend_find_owner(struct backend *b, const struct backend_call *call, struct str who,
+                        uint64_t *ret_owner, struct err *err) MUST_USE;
+
+struct rights_entry {
+    struct str identifier; /* "-" in front: what it is denied */
+    unsigned rights;       /* enum right */
+};
+struct rights_query {
+    struct str name; /* one of both */
+    uint64_t mailbox_id;
+    bool all;              /* those of others too */
+    struct str identifier; /* is this one the owner? */
+};
+struct rights_list {
+    unsigned rights; /* the caller's */
+    const struct rights_entry *entries;
+    size_t len;
+    bool identifier_is_owner;
+};
+bool backend_rights(struct backend *b, const struct backend_call *call,
+                    const struct rights_query *query, struct rights_list *ret,
+                    struct err *err) MUST_USE;
+
+enum rights_mode {
+    RIGHTS_REPLACE, /* by none: removes the identifier */
+    RIGHTS_ADD,
+    RIGHTS_REMOVE,
+};
+bool backend_set_rights(struct backend *b, const struct backend_call *call, struct str name,
+                        const struct rights_entry *entry, enum rights_mode mode,
+                        struct err *err) MUST_USE;
+
+/* ---- Annotations (RFC 5464) */
+
+struct annotation {
+    uint64_t mailbox_id; /* 0: of the account */
+    struct str mailbox;
+    struct str name;
+    struct str value; /* STR_NULL: removed */
+    bool binary;
+    uint64_t modseq;
+};
+struct annotation_query {
+    bool one_mailbox; /* only those of `mailbox`; empty: of the account */
+    struct str mailbox;
+    uint64_t since_modseq; /* what changed after it, removals included; 0: all that there are */
+};
+bool backend_annotations(struct backend *b, const struct backend_call *call,
+                         const struct annotation_query *query, const struct annotation **ret,
+                         size_t *ret_count, uint64_t *ret_modseq, struct err *err) MUST_USE;
+bool backend_annotate(struct backend *b, const struct backend_call *call, struct str mailbox,
+                      const struct annotation *items, size_t count, uint64_t *ret_modseq,
+                      struct err *err) MUST_USE;
 
 /* ---- Views */
 
@@ -168,13 +249,14 @@ struct changes {
     const uint64_t *size;
     const uint32_t *prefix_size;
     const int64_t *received_s;
-    const int64_t *saved_s;
+    const int64_t *saved_s;        /* NULL: not known */
     const uint32_t *received_zone; /* minutes + 1440; NULL: all UTC */
     const uint32_t *keyword_end;   /* NULL: no keywords */
     const uint32_t *keyword_index; /* into mailbox.keywords; checked against it */
     size_t vanished_len;
     const uint32_t *vanished_uid;
     const uint64_t *vanished_modseq;
+    uint64_t purged_modseq; /* what vanished up to here may be forgotten; with expunged_only */
     bool more;
     uint32_t last_uid;
     uint64_t modseq_seen;
@@ -185,6 +267,9 @@ struct pull {
     uint64_t mailbox_id;
     uint64_t since_modseq;
     uint32_t from_uid;
+    bool expunged_only;    /* no messages */
+    uint32_t limit;        /* messages in one answer; 0: the server's choice */
+    uint64_t as_of_modseq; /* with everything: also what was there then and vanished since */
 };
 bool backend_pull(struct backend *b, const struct backend_call *call, const struct pull *pull,
                   struct changes *ret, struct err *err) MUST_USE;
@@ -193,19 +278,93 @@ struct message_row {
     uint64_t id;
     struct str prefix;
     struct str structure; /* common/mail/structure.h */
+    uint64_t email_id;    /* RFC 8474 */
+    uint64_t thread_id;
 };
 /* In request order; messages that are gone for good are left out. */
 bool backend_messages(struct backend *b, const struct backend_call *call, uint64_t mailbox_id,
-                      const uint64_t *ids, size_t count, bool prefix, bool structure,
+                      const uint64_t *ids, size_t count, bool prefix, uint32_t structure,
                       struct message_row **ret_rows, size_t *ret_count, struct err *err) MUST_USE;
+
+/* What messages are sorted and threaded by (proto/mailboxes.proto, SortKey). */
+enum sort_key {
+    SORT_KEY_DATE = 1,
+    SORT_KEY_SUBJECT = 2,
+    SORT_KEY_FROM = 4,
+    SORT_KEY_TO = 8,
+    SORT_KEY_CC = 16,
+    SORT_KEY_DISPLAY_FROM = 32,
+    SORT_KEY_DISPLAY_TO = 64,
+    SORT_KEY_THREAD = 128,
+};
+#define SORT_KEYS_NO_DATE INT64_MIN
+/* Columns with a value for each message; those that were not asked for are NULL. */
+struct sort_keys {
+    const int64_t *sent_s;
+    const struct str *subject; /* base subject */
+    const struct str *from;
+    const struct str *to;
+    const struct str *cc;
+    const struct str *display_from;
+    const struct str *display_to;
+    const int *is_reply;
+    const struct str *message_id;
+    const uint32_t *reference_end; /* as keyword_end; checked */
+    const struct str *references;
+};
+/* `keys`: bits of enum sort_key. A message that is gone for good has empty values. */
+bool backend_sort_keys(struct backend *b, const struct backend_call *call, uint64_t mailbox_id,
+                       const uint64_t *ids, size_t count, unsigned keys, struct sort_keys *ret,
+                       struct err *err) MUST_USE;
+
+/* What store's text index knows of words (proto/mailboxes.proto, SearchText). */
+enum text_field { TEXT_ANYWHERE, TEXT_FROM, TEXT_TO, TEXT_CC, TEXT_BCC, TEXT_SUBJECT };
+struct text_needle {
+    enum text_field field;
+    struct str word;
+};
+struct id_run {
+    uint64_t first;
+    uint64_t end; /* the first one that is not in it */
+};
+struct id_runs {
+    const struct id_run *items; /* ascending */
+    size_t len;
+};
+struct text_hits {
+    bool known;
+    bool exact; /* all match; else they may */
+    struct id_runs ids;
+};
+struct text_found {
+    struct id_runs indexed;       /* it knows nothing about the others */
+    const struct text_hits *hits; /* for each needle */
+};
+/* At most 64 needles. */
+bool backend_search_text(struct backend *b, const struct backend_call *call,
+                         const struct text_needle *needles, size_t count, struct text_found *ret,
+                         struct err *err) MUST_USE;
 
 /* ---- Messages. `since` is the modseq up to which the caller's view is current. */
 
+/* `ret_room`: at least `size` when a message of it fits. */
 bool backend_check_append(struct backend *b, const struct backend_call *call, struct str name,
-                          uint64_t *ret_room, struct err *err) MUST_USE;
+                          uint64_t size, uint64_t *ret_room, struct err *err) MUST_USE;
+
+/* RFC 9208; a limit of 0 is none. */
+struct quota {
+    uint64_t bytes;
+    uint64_t bytes_max;
+    uint64_t messages;
+    uint64_t messages_max;
+    uint64_t deleted_bytes; /* of the messages with \Deleted in the mailbox, if one is named */
+};
+bool backend_quota(struct backend *b, const struct backend_call *call, uint64_t mailbox_id,
+                   struct quota *ret, struct err *err) MUST_USE;
 
 struct append_item {
-    struct str spool_name;
+    struct str spool_name; /* empty: the text is `content` */
+    struct str content;
     uint64_t file_size;
     struct str structure;
     uint32_t flags;
@@ -218,6 +377,7 @@ struct append {
     struct str name;
     const struct append_item *items;
     size_t len;
+    uint32_t replace_uid;     /* of the view, expunged together with it; 0: none */
     uint64_t view_mailbox_id; /* 0: none is selected */
     uint64_t since_modseq;
 };
@@ -247,17 +407,25 @@ struct store_flags {
     uint32_t flags;
     const struct str *keywords;
     size_t keyword_count;
+    bool has_unchanged_since;
+    uint64_t unchanged_since; /* RFC 7162 3.1.3: messages with a higher modseq stay as they are */
     uint64_t since_modseq;
 };
+struct store_result {
+    uint64_t modseq;          /* of the mailbox, after */
+    struct uid_list modified; /* failed `unchanged_since` */
+    struct changes changes;
+};
 bool backend_store_flags(struct backend *b, const struct backend_call *call,
-                         const struct store_flags *store, uint64_t *ret_modseq,
-                         struct changes *ret_changes, struct err *err) MUST_USE;
+                         const struct store_flags *store, struct store_result *ret,
+                         struct err *err) MUST_USE;
 
 struct copy {
     bool move;
     uint64_t mailbox_id;
     struct uid_list uids;
     struct str to;
+    uint64_t to_owner; /* as backend_call.owner */
     uint64_t since_modseq;
 };
 struct copy_result {
@@ -275,8 +443,12 @@ struct expunge {
     uint32_t below_uid;
     uint64_t since_modseq;
 };
+struct expunge_result {
+    size_t removed; /* messages */
+    struct changes changes;
+};
 bool backend_expunge(struct backend *b, const struct backend_call *call,
-                     const struct expunge *expunge, struct changes *ret_changes,
+                     const struct expunge *expunge, struct expunge_result *ret,
                      struct err *err) MUST_USE;
 
 #endif

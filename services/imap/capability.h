@@ -7,6 +7,6 @@
 void capability_write(struct imap *imap, struct buf *out);
 
 /* True for mechanisms that AUTHENTICATE takes; upper case. */
-bool capability_has_mechanism(struct str mechanism);
+bool capability_has_mechanism(const struct imap *imap, struct str mechanism);
 
 #endif

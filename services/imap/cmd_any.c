@@ -1,8 +1,11 @@
 #include "common/base/version.h"
 #include "services/imap/capability.h"
 #include "services/imap/command.h"
+#include "services/imap/condstore.h"
+#include "services/imap/metadata.h"
 #include "services/imap/parse.h"
 #include "services/imap/respond.h"
+#include "services/imap/shared.h"
 
 #define ID_FIELDS_MAX 30 /* RFC 2971 3.3 */
 
@@ -26,9 +29,10 @@ enum session_next cmd_noop(struct imap *imap, struct cursor *args)
     struct err err;
     if (!cursor_finish(args, &err))
         return respond_syntax(imap, &err);
-    struct backend_call call = imap_call(imap);
-    if (imap->selected.view &&
-        !view_refresh(imap->selected.view, imap->server->backend, &call, true, &err))
+    if (!imap->selected.view || imap->selected.revoked)
+        return respond_ok(imap, "nothing done");
+    struct backend_call call = imap_call_on(imap, imap->selected.view);
+    if (!view_refresh(imap->selected.view, imap->server->backend, &call, true, &err))
         return respond_err(imap, &err);
     return respond_ok(imap, "nothing done");
 }
@@ -107,22 +111,53 @@ enum session_next cmd_namespace(struct imap *imap, struct cursor *args)
     struct err err;
     if (!cursor_finish(args, &err))
         return respond_syntax(imap, &err);
-    respond_untagged(imap, "NAMESPACE ((\"\" \"/\")) NIL NIL");
-    return respond_ok(imap, "one namespace");
+    respond_untagged(imap, "NAMESPACE ((\"\" \"/\")) %s NIL",
+                     shared_is_shown(imap) ? "((\"" SHARED_NAMESPACE "/\" \"/\"))" : "NIL");
+    return respond_ok(imap, "namespaces given");
 }
 
 /* ---- ENABLE (RFC 9051 6.3.1) */
 
-/* True when it is something that ENABLE knows and the account may use. */
-static bool enable(struct imap *imap, struct str name)
+enum enabled {
+    ENABLED_REV2 = 1,
+    ENABLED_UTF8 = 2,
+    ENABLED_CONDSTORE = 4,
+    ENABLED_QRESYNC = 8,
+    ENABLED_UIDONLY = 16,
+    ENABLED_METADATA = 32,
+};
+
+static const struct {
+    struct str name;
+    unsigned what; /* enum enabled */
+} enabled_by[] = {
+    {STR_INIT("IMAP4rev2"), ENABLED_REV2 | ENABLED_UTF8},
+    {STR_INIT("UTF8=ACCEPT"), ENABLED_UTF8},
+    {STR_INIT("CONDSTORE"), ENABLED_CONDSTORE},
+    {STR_INIT("QRESYNC"), ENABLED_QRESYNC | ENABLED_CONDSTORE},
+    {STR_INIT("UIDONLY"), ENABLED_UIDONLY},
+    {STR_INIT("METADATA"), ENABLED_METADATA},
+};
+
+/* Tells what was enabled, and CONDSTORE when that came with QRESYNC. */
+static void enable(struct imap *imap, struct str name)
 {
-    bool rev2 = str_eq_nocase(name, STR("IMAP4rev2"));
-    bool known = rev2 || str_eq_nocase(name, STR("UTF8=ACCEPT"));
-    if (!known || !imap_has_capability(imap, name))
-        return false;
-    imap->rev2 = imap->rev2 || rev2;
-    imap->utf8 = true;
-    return true;
+    unsigned what = 0;
+    for (size_t i = 0; i < ARRAY_LEN(enabled_by); i++)
+        if (str_eq_nocase(name, enabled_by[i].name) && imap_has_capability(imap, name))
+            what = enabled_by[i].what;
+    if (what == 0)
+        return;
+    buf_printf(imap_out(imap), " %.*s", STR_ARG(name));
+    if ((what & ENABLED_QRESYNC) && !imap->condstore)
+        buf_append(imap_out(imap), STR(" CONDSTORE"));
+    imap->rev2 = imap->rev2 || (what & ENABLED_REV2);
+    imap->utf8 = imap->utf8 || (what & ENABLED_UTF8);
+    imap->condstore = imap->condstore || (what & ENABLED_CONDSTORE);
+    imap->qresync = imap->qresync || (what & ENABLED_QRESYNC);
+    if (what & ENABLED_METADATA)
+        metadata_enable(imap);
+    imap->uid_only = imap->uid_only || (what & ENABLED_UIDONLY);
 }
 
 /* "ENABLE" 1*(SP capability): others are ignored. */
@@ -136,12 +171,29 @@ enum session_next cmd_enable(struct imap *imap, struct cursor *args)
     } while (!cursor_at_end(&check));
     if (!cursor_finish(&check, &err))
         return respond_syntax(imap, &err);
+    bool had_condstore = imap->condstore, had_qresync = imap->qresync;
     buf_append(imap_out(imap), STR("* ENABLED"));
-    while (cursor_skip(args, ' ')) {
-        struct str name = parse_atom(args, "capability");
-        if (enable(imap, name))
-            buf_printf(imap_out(imap), " %.*s", STR_ARG(name));
-    }
+    while (cursor_skip(args, ' '))
+        enable(imap, parse_atom(args, "capability"));
     buf_append(imap_out(imap), STR("\r\n"));
+    if (imap->condstore != had_condstore || imap->qresync != had_qresync)
+        condstore_tell_highest(imap);
     return respond_ok(imap, "enabled");
+}
+
+/* ---- COMPRESS (RFC 4978) */
+
+/* "COMPRESS" SP algorithm. The answer is the last that is not compressed. */
+enum session_next cmd_compress(struct imap *imap, struct cursor *args)
+{
+    struct err err;
+    parse_space(args);
+    struct str algorithm = parse_atom(args, "algorithm");
+    if (!cursor_finish(args, &err))
+        return respond_syntax(imap, &err);
+    if (!str_eq_nocase(algorithm, STR("DEFLATE")))
+        return respond_no(imap, "no such compression");
+    if (session_is_compressed(imap->session))
+        return respond_no(imap, "[COMPRESSIONACTIVE] compressed already");
+    return respond_ok_then(imap, SESSION_COMPRESS, "compressed from here on");
 }

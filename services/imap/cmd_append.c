@@ -1,60 +1,29 @@
-#include "common/mail/structure.h"
-#include "common/service/spool.h"
-#include "common/sys/file.h"
 #include "services/imap/append.h"
+#include "services/imap/append_work.h"
+#include "services/imap/catenate.h"
+#include "services/imap/condstore.h"
+#include "services/imap/imap_url.h"
 #include "services/imap/names.h"
 #include "services/imap/parse.h"
 #include "services/imap/respond.h"
 #include "services/imap/select.h"
+#include "services/imap/shared.h"
 
-#define MESSAGES_MAX 100
-#define STRUCTURES_MAX (64u << 20) /* bytes of all structures of a command */
-#define STRUCTURE_MAX (16u << 20)
 /* A client that does not wait sends messages up to here without being asked; for larger ones it is
  * worth an RPC to know whether there is room. */
 #define CHECK_ABOVE (64 * 1024)
-
-struct message {
-    struct spool_file spool;
-    struct append_item item;
-};
-
-/* One APPEND on its way. */
-struct append_work {
-    struct str name;
-    struct arena arena;
-    struct message *messages[MESSAGES_MAX];
-    size_t len;
-    bool checked;   /* the mailbox, and `room` */
-    uint64_t room;  /* bytes that fit into the quota */
-    bool utf8_form; /* "UTF8 (" literal ")": the parenthesis is still to come */
-    bool after_cr;  /* the last byte written was CR */
-    bool failed;    /* read on, drop everything, then answer `err` */
-    bool wrong;     /* `err` is about the command's syntax */
-    bool zero;      /* a message of no bytes: RFC 3502 cancels the command */
-    struct err err;
-};
-
-static void work_free(void *pointer)
-{
-    struct append_work *work = pointer;
-    for (size_t i = 0; i < work->len; i++) {
-        spool_discard(&work->messages[i]->spool);
-        free(work->messages[i]);
-    }
-    arena_release(&work->arena);
-    free(work);
-}
-
-static void fail(struct append_work *work, const struct err *err)
-{
-    if (work->failed)
-        return;
-    work->failed = true;
-    work->err = *err;
-}
+/* What is dropped of a replacement that failed already (spec 2.17). */
+#define DROPPED_MAX 1000000
 
 /* ---- The answer */
+
+static void refresh_view(struct imap *imap)
+{
+    struct err err;
+    struct backend_call call = imap_call_on(imap, imap->selected.view);
+    if (!view_refresh(imap->selected.view, imap->server->backend, &call, true, &err))
+        log_debug(session_log(imap->session), "view not refreshed", LOG_ERR(&err));
+}
 
 static enum session_next respond_failure(struct imap *imap, const struct append_work *work)
 {
@@ -62,6 +31,10 @@ static enum session_next respond_failure(struct imap *imap, const struct append_
         return respond_syntax(imap, &work->err);
     if (work->zero)
         return respond_no(imap, "a message of no bytes cannot be stored");
+    if (!str_is_null(work->badurl))
+        return respond_no(imap, "[BADURL %.*s] nothing was stored", STR_ARG(work->badurl));
+    if (work->replace_uid != 0 && work->err.kind == ERR_STATE)
+        refresh_view(imap); /* the message was expunged: the client learns it first */
     if (work->err.kind == ERR_NOT_FOUND)
         return respond_no(imap, "[TRYCREATE] no such mailbox");
     if (work->err.kind == ERR_LIMIT)
@@ -69,7 +42,8 @@ static enum session_next respond_failure(struct imap *imap, const struct append_
     return respond_err(imap, &work->err);
 }
 
-static enum session_next stored(struct imap *imap, const struct append_result *result)
+static enum session_next stored(struct imap *imap, const struct append_result *result,
+                                bool replaced)
 {
     struct uid_set uids = {0};
     struct buf text;
@@ -78,117 +52,141 @@ static enum session_next stored(struct imap *imap, const struct append_result *r
         uid_set_add_range(&uids, result->uids[i], result->uids[i]);
     uid_set_normalise(&uids);
     uid_set_write(&uids, &text);
-    enum session_next next = respond_ok(imap, "[APPENDUID %u %.*s] stored", result->uidvalidity,
-                                        STR_ARG(buf_str(&text)));
+    enum session_next next;
+    if (replaced) {
+        /* RFC 8508 3.2: in front of the EXPUNGE of what it replaces. */
+        respond_untagged(imap, "OK [APPENDUID %u %.*s] stored", result->uidvalidity,
+                         STR_ARG(buf_str(&text)));
+        uint64_t modseq = view_modseq(imap->selected.view);
+        next = respond_ok(imap, "%sreplaced", condstore_code(imap, modseq));
+    } else {
+        next = respond_ok(imap, "[APPENDUID %u %.*s] stored", result->uidvalidity,
+                          STR_ARG(buf_str(&text)));
+    }
     buf_release(&text);
     uid_set_release(&uids);
     return next;
 }
 
-/* All messages are in the spool: one call stores them together. */
+/* The selected mailbox, when it is in the account of the target and its changes can come with the
+ * answer. */
+static struct view *view_beside(const struct imap *imap, const struct backend_call *call)
+{
+    struct view *view = imap->selected.view;
+    bool same = view && view_owner(view) == shared_owner(imap, call);
+    return same && !imap->selected.revoked ? view : NULL;
+}
+
+/* All messages are here: one call stores them together. */
 static enum session_next store_messages(struct imap *imap, struct append_work *work)
 {
     struct err err;
-    struct append_item items[MESSAGES_MAX];
-    struct view *view = imap->selected.view;
+    struct append_item items[APPEND_MESSAGES_MAX];
+    struct str name;
+    struct backend_call call = imap_call(imap);
+    if (!shared_find(imap, work->name, &call, &name, &err)) {
+        append_fail(work, &err);
+        return respond_failure(imap, work);
+    }
+    struct view *view = view_beside(imap, &call);
+    if (!view && work->replace_uid != 0)
+        return respond_no(imap, "[CANNOT] a message is replaced in the account that it is in");
     for (size_t i = 0; i < work->len; i++)
         items[i] = work->messages[i]->item;
     struct append append = {
-        .name = work->name,
+        .name = name,
         .items = items,
         .len = work->len,
+        .replace_uid = work->replace_uid,
         .view_mailbox_id = view ? view_info(view).mailbox_id : 0,
         .since_modseq = view ? view_modseq(view) : 0,
     };
     struct append_result result;
-    struct backend_call call = imap_call(imap);
     if (!backend_append(imap->server->backend, &call, &append, &result, &err)) {
-        fail(work, &err);
+        append_fail(work, &err);
         return respond_failure(imap, work);
     }
     if (view && result.has_changes)
         view_apply(view, append.since_modseq, &result.changes);
-    return stored(imap, &result);
+    return stored(imap, &result, work->replace_uid != 0);
 }
 
-/* ---- One message */
-
-/* Bare LF becomes CRLF (spec 1.7), also where a chunk ends between the two. */
-static bool write_lines(struct append_work *work, struct spool_file *spool, struct str bytes,
-                        struct err *err)
-{
-    while (bytes.len > 0) {
-        ptrdiff_t lf = str_find_char(bytes, '\n');
-        size_t len = lf < 0 ? bytes.len : (size_t)lf;
-        TRY(spool_write(spool, str_slice(bytes, 0, len), err));
-        bool has_cr = len > 0 ? bytes.ptr[len - 1] == '\r' : work->after_cr;
-        if (lf >= 0)
-            TRY(spool_write(spool, has_cr ? STR("\n") : STR("\r\n"), err));
-        work->after_cr = lf < 0 && has_cr;
-        bytes = str_skip(bytes, lf < 0 ? len : len + 1);
-    }
-    return true;
-}
-
-static bool parse_message(struct append_work *work, struct message *message, struct err *err)
-{
-    struct file_map map;
-    struct arena scratch;
-    struct buf encoded;
-    TRY(file_map_open(message->spool.fd, &map, err));
-    arena_init(&scratch, STRUCTURE_ARENA_SIZE);
-    buf_init(&encoded, STRUCTURE_MAX);
-    const struct structure *structure = structure_parse(map.bytes, &scratch);
-    bool ok = structure_encode(structure, &scratch, &encoded, err);
-    message->item.structure = ok ? arena_copy(&work->arena, buf_str(&encoded)) : STR_NULL;
-    if (ok && str_is_null(message->item.structure))
-        ok = err_set(err, ERR_LIMIT, "too many messages at once");
-    buf_release(&encoded);
-    arena_release(&scratch);
-    file_map_close(&map);
-    return ok;
-}
-
-static void finish_message(struct append_work *work)
-{
-    struct err err;
-    if (work->failed)
-        return;
-    struct message *message = work->messages[work->len - 1];
-    if (!spool_finish(&message->spool, &err) || !parse_message(work, message, &err)) {
-        fail(work, &err);
-        return;
-    }
-    message->item.spool_name = str_from_cstr(message->spool.name);
-    message->item.file_size = message->spool.size;
-}
+/* ---- Bytes that the client sends */
 
 static enum session_next line_input(struct imap *imap, struct str unit);
 
 static enum session_next data_input(struct imap *imap, struct str unit)
 {
-    struct err err;
     struct append_work *work = imap->work;
-    if (!work->failed && !write_lines(work, &work->messages[work->len - 1]->spool, unit, &err))
-        fail(work, &err);
+    append_write(work, unit);
     if (imap->frame.mode == FRAME_BYTES)
         return SESSION_READ;
-    finish_message(work);
+    if (!work->in_parts)
+        append_finish_message(work);
     session_set_trace(imap->session, LOG_TRACE_LINE);
+    imap->input = line_input;
+    return SESSION_READ;
+}
+
+/* url-resp-text: what a response code may hold */
+static bool is_code_text(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_visible((unsigned char)text.ptr[i]) || text.ptr[i] == ']' || text.ptr[i] == '\\')
+            return false;
+    return text.len > 0 && text.len <= 500;
+}
+
+/* RFC 4469 3: a URL is a piece of the message, already here. */
+static void add_url(struct imap *imap, struct append_work *work, struct str url)
+{
+    struct err err;
+    if (work->failed)
+        return;
+    struct spool_file *spool = &append_last(work)->spool;
+    uint64_t room = imap->server->config->append_max - spool->size;
+    if (catenate_url(imap, url, room, &work->arena, spool, &err))
+        return;
+    if (err.kind == ERR_LIMIT) {
+        err_set(&err, ERR_STATE, "too large with %.*s", STR_ARG(url));
+        err_reply(&err, "[TOOBIG] message too large");
+    } else if (!err_is_transient(err.kind)) {
+        work->badurl = is_code_text(url) ? arena_copy(&work->arena, url) : STR("/");
+    }
+    append_fail(work, &err);
+}
+
+static enum session_next url_input(struct imap *imap, struct str unit)
+{
+    struct append_work *work = imap->work;
+    buf_append(&work->url, unit); /* is not larger: begin_url */
+    if (imap->frame.mode == FRAME_BYTES)
+        return SESSION_READ;
+    add_url(imap, work, buf_str(&work->url));
     imap->input = line_input;
     return SESSION_READ;
 }
 
 /* ---- Before a message */
 
-/* Is there such a mailbox, and room? */
-static void check_mailbox(struct imap *imap, struct append_work *work)
+/* Is there such a mailbox, and room? Of another's only that is told, not how much. */
+static void check_mailbox(struct imap *imap, struct append_work *work, uint64_t size)
 {
     struct err err;
     struct backend_call call = imap_call_in(imap, &work->arena);
+    struct str name;
     work->checked = true;
-    if (!backend_check_append(imap->server->backend, &call, work->name, &work->room, &err))
-        fail(work, &err);
+    if (!shared_find(imap, work->name, &call, &name, &err) ||
+        !backend_check_append(imap->server->backend, &call, name, size, &work->room, &err))
+        append_fail(work, &err);
+}
+
+static void fail_empty(struct append_work *work)
+{
+    struct err err;
+    work->zero = true;
+    err_set(&err, ERR_SYNTAX, "message of no bytes");
+    append_fail(work, &err);
 }
 
 static void check_size(struct imap *imap, struct append_work *work,
@@ -197,60 +195,49 @@ static void check_size(struct imap *imap, struct append_work *work,
     struct err err;
     if (work->failed)
         return;
-    if (literal->size == 0) {
-        work->zero = true;
-        err_set(&err, ERR_SYNTAX, "message of no bytes");
-        fail(work, &err);
-    }
     if (!work->checked && (literal->sync || literal->size > CHECK_ABOVE))
-        check_mailbox(imap, work);
+        check_mailbox(imap, work, literal->size);
     if (!work->checked)
         return;
     if (literal->size > work->room) {
         err_set(&err, ERR_LIMIT, "over quota");
-        fail(work, &err);
+        append_fail(work, &err);
     } else {
         work->room -= literal->size;
     }
 }
 
-static void open_message(struct imap *imap, struct append_work *work,
-                         const struct append_item *item)
+/* Too much to be taken, or even to be dropped. */
+static bool is_too_large(const struct imap *imap, const struct append_work *work,
+                         const struct frame_literal *literal)
 {
-    struct err err;
-    if (work->failed)
-        return;
-    if (work->len == MESSAGES_MAX) {
-        err_set(&err, ERR_STATE, "more than %d messages", MESSAGES_MAX);
-        err_reply(&err, "[LIMIT] more than %d messages in one command", MESSAGES_MAX);
-        fail(work, &err);
-        return;
-    }
-    struct message *message = xcalloc(1, sizeof(*message));
-    message->item = *item;
-    if (!spool_open(&message->spool, imap->server->settings->data, "imap", &err)) {
-        fail(work, &err);
-        free(message);
-        return;
-    }
-    work->messages[work->len++] = message;
-    work->after_cr = false;
+    if (literal->sync)
+        return literal->size > imap->server->config->append_max;
+    if (work->failed && work->replace_uid != 0 && literal->size > DROPPED_MAX)
+        return true;
+    return literal->size > imap->server->config->append_max ||
+           !imap_may_come_unasked(imap, literal);
 }
 
-/* The client may send the message, or is told now why not. What is sent unasked is read anyway;
- * `item` is not looked at when the command has failed. */
-static enum session_next begin_message(struct imap *imap, struct append_work *work,
-                                       const struct append_item *item,
-                                       const struct frame_literal *literal)
+static enum session_next refuse_large(struct imap *imap, const struct append_work *work,
+                                      const struct frame_literal *literal)
 {
-    if (literal->size > imap->server->config->append_max) {
-        if (!literal->sync)
-            respond_untagged(imap, "BYE [ALERT] message too large");
-        enum session_next next = respond_no(imap, "[TOOBIG] message too large");
-        return literal->sync ? next : SESSION_CLOSE;
-    }
-    check_size(imap, work, literal);
-    open_message(imap, work, item);
+    if (literal->sync)
+        return respond_no(imap, "[TOOBIG] message too large");
+    respond_untagged(imap, "BYE [ALERT] message too large");
+    if (work->replace_uid != 0)
+        respond_bad(imap, "[TOOBIG] message too large");
+    else
+        respond_no(imap, "[TOOBIG] message too large");
+    return SESSION_CLOSE;
+}
+
+/* The client may send the literal, or is told now why not. What is sent unasked is read anyway. */
+static enum session_next begin_bytes(struct imap *imap, struct append_work *work,
+                                     const struct frame_literal *literal)
+{
+    if (is_too_large(imap, work, literal))
+        return refuse_large(imap, work, literal);
     if (literal->sync && work->failed)
         return respond_failure(imap, work);
     if (literal->sync)
@@ -259,6 +246,51 @@ static enum session_next begin_message(struct imap *imap, struct append_work *wo
     imap_expect_bytes(imap, literal->size);
     imap->input = literal->size > 0 ? data_input : line_input;
     return SESSION_READ;
+}
+
+/* `item` is not looked at when the command has failed. */
+static enum session_next begin_message(struct imap *imap, struct append_work *work,
+                                       const struct append_item *item,
+                                       const struct frame_literal *literal)
+{
+    if (literal->size == 0)
+        fail_empty(work);
+    check_size(imap, work, literal);
+    if (!is_too_large(imap, work, literal))
+        append_open_message(imap, work, item, literal->size);
+    return begin_bytes(imap, work, literal);
+}
+
+/* A part of a message. */
+static enum session_next begin_text(struct imap *imap, struct append_work *work,
+                                    const struct frame_literal *literal)
+{
+    struct err err;
+    check_size(imap, work, literal);
+    if (!work->failed &&
+        literal->size > imap->server->config->append_max - append_last(work)->spool.size) {
+        err_set(&err, ERR_STATE, "the parts are too large");
+        err_reply(&err, "[TOOBIG] message too large");
+        append_fail(work, &err);
+    }
+    return begin_bytes(imap, work, literal);
+}
+
+static enum session_next begin_url(struct imap *imap, struct append_work *work,
+                                   const struct frame_literal *literal)
+{
+    struct err err;
+    if (literal->size > IMAP_URL_MAX) {
+        err_set(&err, ERR_LIMIT, "URL too long");
+        append_fail(work, &err);
+        work->wrong = true;
+    }
+    bool is_wanted = !work->failed;
+    buf_reset(&work->url);
+    enum session_next next = begin_bytes(imap, work, literal);
+    if (is_wanted && imap->input == data_input)
+        imap->input = url_input;
+    return next;
 }
 
 /* [SP flag-list] [SP date-time] SP ["UTF8" SP "("], up to the literal */
@@ -289,27 +321,141 @@ static void take_error(struct cursor *c, struct err *err)
         BUG("no failure");
 }
 
-static enum session_next end_wrong(struct imap *imap, struct cursor *c)
-{
-    struct err err;
-    take_error(c, &err);
-    return respond_syntax(imap, &err);
-}
-
 /* A wrong line whose message comes unasked is answered after it. */
 static enum session_next wrong(struct imap *imap, struct append_work *work, struct cursor *c,
                                const struct frame_literal *literal)
 {
     struct err err;
     take_error(c, &err);
-    if (literal->sync)
+    if (!literal || literal->sync)
         return respond_syntax(imap, &err);
-    fail(work, &err);
+    append_fail(work, &err);
     work->wrong = true;
-    return begin_message(imap, work, NULL, literal);
+    return begin_bytes(imap, work, literal);
 }
 
-/* After a message: the end, or the next one. */
+/* ---- The command's text */
+
+/* What a piece of text leads to. */
+enum place {
+    AT_END,     /* of the command, or of the parts */
+    AT_MESSAGE, /* a literal that is a message */
+    AT_TEXT,    /* one that is a part of it */
+    AT_URL,     /* one that names a part */
+    AT_ERROR,
+};
+
+static bool is_at(const struct cursor *c, const struct frame_literal *literal)
+{
+    return literal && !cursor_failed(c) && cursor_offset(c) == literal->offset;
+}
+
+static bool is_at_line_end(const struct cursor *c)
+{
+    return cursor_at_end(c) || cursor_next_is(c, '\r') || cursor_next_is(c, '\n');
+}
+
+/* RFC 4469 5: cat-part = "URL" SP astring / "TEXT" SP literal, with SP between, then ")" */
+static enum place take_parts(struct imap *imap, struct cursor *c,
+                             const struct frame_literal *literal)
+{
+    struct append_work *work = imap->work;
+    for (;;) {
+        if (!work->at_first_part && cursor_skip(c, ')'))
+            return AT_END;
+        if (!work->at_first_part)
+            parse_space(c);
+        work->at_first_part = false;
+        if (cursor_skip_nocase(c, STR("TEXT ")))
+            return is_at(c, literal) ? AT_TEXT : AT_ERROR;
+        cursor_expect_nocase(c, STR("URL "));
+        if (is_at(c, literal))
+            return AT_URL;
+        struct str url = parse_astring(c, &work->arena);
+        if (cursor_failed(c))
+            return AT_ERROR;
+        add_url(imap, work, url);
+    }
+}
+
+/* All parts are here. */
+static void end_parts(struct append_work *work)
+{
+    work->in_parts = false;
+    if (!work->failed && append_last(work)->spool.size == 0)
+        fail_empty(work);
+    append_finish_message(work);
+}
+
+/* SP append-message, where another one may come; `item` is what is said of it. */
+static enum place take_message(struct imap *imap, struct cursor *c,
+                               const struct frame_literal *literal, struct append_item *item)
+{
+    struct append_work *work = imap->work;
+    if (work->replace_uid != 0 && work->begun > 0)
+        cursor_fail(c, "the end: one message replaces one");
+    work->begun++;
+    parse_space(c);
+    *item = (struct append_item){0};
+    take_item(imap, c, item, &work->utf8_form);
+    if (!imap_has_capability(imap, STR("CATENATE")) || !cursor_skip_nocase(c, STR("CATENATE (")))
+        return is_at(c, literal) ? AT_MESSAGE : AT_ERROR;
+    append_open_message(imap, work, item, 0);
+    work->in_parts = work->at_first_part = true;
+    return AT_END;
+}
+
+/* From anywhere between literals to the next one, or to the end of the command. */
+static enum place take_text(struct imap *imap, struct cursor *c,
+                            const struct frame_literal *literal, struct append_item *item)
+{
+    struct append_work *work = imap->work;
+    for (;;) {
+        enum place place = work->in_parts ? take_parts(imap, c, literal) : AT_END;
+        if (place != AT_END)
+            return place;
+        if (work->in_parts)
+            end_parts(work);
+        if (work->utf8_form)
+            cursor_expect(c, ')');
+        if (cursor_failed(c))
+            return AT_ERROR;
+        if (work->begun > 0 && is_at_line_end(c))
+            return literal ? AT_ERROR : AT_END;
+        place = take_message(imap, c, literal, item);
+        if (place != AT_END)
+            return place;
+    }
+}
+
+static enum session_next go_on(struct imap *imap, struct cursor *c,
+                               const struct frame_literal *literal)
+{
+    struct append_work *work = imap->work;
+    struct append_item item;
+    enum place place = take_text(imap, c, literal, &item);
+    if (!literal && place != AT_END)
+        return wrong(imap, work, c, NULL);
+    switch (place) {
+    case AT_END:
+        cursor_skip(c, '\r');
+        cursor_skip(c, '\n');
+        if (!cursor_at_end(c))
+            break;
+        return work->failed ? respond_failure(imap, work) : store_messages(imap, work);
+    case AT_MESSAGE:
+        return begin_message(imap, work, &item, literal);
+    case AT_TEXT:
+        return begin_text(imap, work, literal);
+    case AT_URL:
+        return begin_url(imap, work, literal);
+    case AT_ERROR:
+        break;
+    }
+    return wrong(imap, work, c, literal);
+}
+
+/* After a literal: the end, or more. */
 static enum session_next line_input(struct imap *imap, struct str unit)
 {
     struct append_work *work = imap->work;
@@ -317,51 +463,90 @@ static enum session_next line_input(struct imap *imap, struct str unit)
     struct frame_literal literal;
     bool more = frame_ends_in_literal(unit, &literal);
     if (work->failed && more && !literal.sync)
-        return begin_message(imap, work, NULL, &literal);
+        return begin_bytes(imap, work, &literal);
     if (work->failed)
         return respond_failure(imap, work);
-    if (work->utf8_form)
-        cursor_expect(&c, ')');
-    if (!more) {
-        cursor_skip(&c, '\r');
-        cursor_expect(&c, '\n');
-        return cursor_failed(&c) ? end_wrong(imap, &c) : store_messages(imap, work);
+    return go_on(imap, &c, more ? &literal : NULL);
+}
+
+/* ---- Its start */
+
+/* RFC 8508: the message to replace, by number or UID, as the client knows it now. */
+static void take_replaced(struct imap *imap, struct append_work *work, struct cursor *c, bool uid)
+{
+    struct err err;
+    struct view *view = imap->selected.view;
+    uint64_t horizon = imap->selected.user.horizon;
+    struct backend_call call = imap_call_on(imap, view);
+    parse_space(c);
+    bool last = cursor_skip(c, '*');
+    uint32_t number = last ? 0 : (uint32_t)cursor_take_number(c, UINT32_MAX, "message number");
+    if (cursor_failed(c))
+        return;
+    if (!view_load(view, imap->server->backend, &call, &err)) {
+        append_fail(work, &err);
+        return;
     }
-    struct append_item item = {0};
+    if (!last && number == 0)
+        cursor_fail(c, "message number above 0");
+    else
+        work->replace_uid = uid && !last ? number : view_uid_of(view, horizon, number);
+    if (work->replace_uid == 0)
+        cursor_fail(c, "the number of a message that exists");
+    if (!imap->selected.read_only)
+        return;
+    err_set(&err, ERR_STATE, "read-only");
+    err_reply(&err, "the mailbox is read-only");
+    append_fail(work, &err);
+}
+
+/* Makes the work, and reads up to the mailbox. */
+static struct append_work *start_work(struct imap *imap, const struct command_start *start,
+                                      struct cursor *c)
+{
+    struct append_work *work = append_work_new();
+    imap->tag = arena_copy(&imap->arena, start->tag);
+    imap->row = start->row;
+    imap->uid = start->uid;
+    imap_set_work(imap, work, append_work_free);
+    selected_review(imap);
+    if (start->row->flags & COMMAND_REPLACES)
+        take_replaced(imap, work, c, start->uid);
+    parse_space(c);
+    work->name = name_take(imap, c); /* borrows from the command, which stays */
+    return work;
+}
+
+/* Is the literal the mailbox's name? */
+static bool is_name(const struct command_start *start, const struct frame_literal *literal)
+{
+    struct cursor c = start->args;
     parse_space(&c);
-    take_item(imap, &c, &item, &work->utf8_form);
-    if (cursor_failed(&c) || cursor_offset(&c) != literal.offset)
-        return wrong(imap, work, &c, &literal);
-    return begin_message(imap, work, &item, &literal);
+    if (start->row->flags & COMMAND_REPLACES) {
+        cursor_take_while0(&c, is_imap_astring, 16, "message number");
+        cursor_skip(&c, '*');
+        parse_space(&c);
+    }
+    return !cursor_failed(&c) && cursor_offset(&c) == literal->offset;
 }
 
 bool append_takes_literal(struct imap *imap, const struct command_start *start,
                           const struct frame_literal *literal, enum session_next *ret_next)
 {
     struct cursor c = start->args;
-    parse_space(&c);
-    if (cursor_offset(&c) == literal->offset)
-        return false; /* the mailbox name */
-    imap->tag = arena_copy(&imap->arena, start->tag);
-    imap->row = start->row;
-    struct append_work *work = xcalloc(1, sizeof(*work));
-    arena_init(&work->arena, STRUCTURES_MAX);
-    imap_set_work(imap, work, work_free);
-    work->name = name_take(imap, &c); /* borrows from the command, which stays */
-    parse_space(&c);
-    struct append_item item = {0};
-    take_item(imap, &c, &item, &work->utf8_form);
-    if (cursor_failed(&c) || cursor_offset(&c) != literal->offset)
-        *ret_next = wrong(imap, work, &c, literal);
-    else
-        *ret_next = begin_message(imap, work, &item, literal);
+    if (is_name(start, literal))
+        return false;
+    start_work(imap, start, &c);
+    *ret_next = go_on(imap, &c, literal);
     return true;
 }
 
-/* Only a command that has no message comes here. */
+/* Only a command without any literal for its messages comes here: one whose parts are all URLs, or
+ * a wrong one. */
 enum session_next cmd_append(struct imap *imap, struct cursor *args)
 {
-    parse_space(args);
-    name_take(imap, args);
-    return end_wrong(imap, args);
+    struct command_start start = {
+        .tag = imap->tag, .row = imap->row, .uid = imap->uid, .args = *args};
+    start_work(imap, &start, args);
+    return go_on(imap, args, NULL);
 }

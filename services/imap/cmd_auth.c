@@ -1,5 +1,5 @@
-#include "common/sys/admission.h"
 #include "common/text/base64.h"
+#include "services/imap/auth.h"
 #include "services/imap/capability.h"
 #include "services/imap/command.h"
 #include "services/imap/parse.h"
@@ -17,29 +17,40 @@
 
 /* ---- After the exchange */
 
+static void hide_capabilities(struct imap *imap, const struct str *names, size_t count)
+{
+    buf_reset(&imap->capabilities_disabled);
+    for (size_t i = 0; i < count; i++) {
+        buf_append(&imap->capabilities_disabled, names[i]);
+        buf_append_char(&imap->capabilities_disabled, ' ');
+    }
+}
+
 static void remember_login(struct imap *imap, const struct backend_login *login)
 {
     buf_append(&imap->token, login->token);
     buf_append(&imap->login, login->login);
     imap->token_expires_ms = login->expires_ms;
-    for (size_t i = 0; i < login->capabilities_disabled_count; i++) {
-        buf_append(&imap->capabilities_disabled, login->capabilities_disabled[i]);
-        buf_append_char(&imap->capabilities_disabled, ' ');
-    }
+    hide_capabilities(imap, login->capabilities_disabled, login->capabilities_disabled_count);
     imap->account = registry_enter(imap->server->registry, login->account_id);
 }
 
-static enum session_next logged_in(struct imap *imap, const struct backend_login *login)
+static void enter_account(struct imap *imap, const struct backend_login *login)
 {
     remember_login(imap, login);
     imap_enter(imap, STATE_AUTHENTICATED);
-    admission_login_succeeded(imap->server->admission, session_peer(imap->session)->remote_ip);
     imap->failures = 0;
     session_set_slow(imap->session, false);
     struct log_ctx *log = session_log(imap->session);
     if (!str_copy_cstr(login->login, log->user, sizeof(log->user)))
         log->user[0] = '\0';
-    log_info(log, "login", LOG_BOOL("tls", session_is_tls(imap->session)));
+    log_info(log, "login", LOG_CSTR("ip", session_peer(imap->session)->remote_ip),
+             LOG_BOOL("tls", session_is_tls(imap->session)));
+}
+
+static enum session_next logged_in(struct imap *imap, const struct backend_login *login)
+{
+    enter_account(imap, login);
     struct buf text;
     buf_init(&text, 2048);
     capability_write(imap, &text);
@@ -53,7 +64,7 @@ static const struct {
     enum auth_outcome outcome;
     const char *answer;
 } refusals[] = {
-    {AUTH_WRONG, "[AUTHENTICATIONFAILED] wrong user or password"},
+    {AUTH_WRONG, "[AUTHENTICATIONFAILED] wrong user, password or key"},
     {AUTH_AUTHORIZATION, "[AUTHORIZATIONFAILED] may not act for that user"},
     {AUTH_BINDING, "[AUTHENTICATIONFAILED] channel binding failed"},
     {AUTH_PROTOCOL, "[AUTHENTICATIONFAILED] the exchange breaks the mechanism's rules"},
@@ -68,10 +79,8 @@ static enum session_next refused(struct imap *imap, enum auth_outcome outcome, b
     if (outcome == AUTH_BINDING)
         log_warn(session_log(imap->session),
                  "channel binding failed: somebody may be in the middle");
-    if (counts) {
+    if (counts)
         imap->failures++;
-        admission_login_failed(imap->server->admission, session_peer(imap->session)->remote_ip);
-    }
     if (imap->failures >= SLOW_AFTER_FAILURES)
         session_set_slow(imap->session, true);
     size_t row = 0;
@@ -86,7 +95,8 @@ static enum session_next finish(struct imap *imap, const struct backend_auth_res
 {
     if (result->outcome == AUTH_SUCCESS)
         return logged_in(imap, &result->login);
-    log_info(session_log(imap->session), "login failed", LOG_STR("login", result->login_tried));
+    log_info(session_log(imap->session), "failed login", LOG_STR("username", result->login_tried),
+             LOG_CSTR("ip", session_peer(imap->session)->remote_ip));
     return refused(imap, result->outcome, result->counts, result->text);
 }
 
@@ -101,6 +111,18 @@ struct exchange {
     struct backend_auth_result *decided;
 };
 
+/* In the command's arena; empty when there is none. */
+static struct str client_key(struct imap *imap)
+{
+    struct buf key;
+    buf_init(&key, 256);
+    struct str copy = STR("");
+    if (session_client_key(imap->session, &key))
+        copy = arena_copy(&imap->arena, buf_str(&key));
+    buf_release(&key);
+    return copy;
+}
+
 static void describe_connection(struct imap *imap, struct backend_auth *auth)
 {
     static const struct str types[] = {STR_INIT("tls-exporter"), STR_INIT("tls-unique"),
@@ -112,6 +134,7 @@ static void describe_connection(struct imap *imap, struct backend_auth *auth)
     if (!auth->peer.tls)
         return;
     auth->peer.tls_version = str_from_cstr(session_tls_version(imap->session));
+    auth->client_key = client_key(imap);
     auth->peer.tls_cipher = str_from_cstr(session_tls_cipher(imap->session));
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         struct buf data;
@@ -202,6 +225,43 @@ static enum session_next challenge_input(struct imap *imap, struct str unit)
     return step(imap, x, true, response);
 }
 
+/* ---- By key, unasked (auth.h) */
+
+void auth_find_key(struct imap *imap)
+{
+    struct backend_key key;
+    struct err err;
+    struct str fingerprint = client_key(imap);
+    if (fingerprint.len == 0)
+        return;
+    struct backend_call call = imap_call(imap);
+    if (!backend_find_key(imap->server->backend, &call, fingerprint, &key, &err)) {
+        log_warn(session_log(imap->session), "cannot look up the key of a client", LOG_ERR(&err));
+        return;
+    }
+    hide_capabilities(imap, key.capabilities_disabled, key.capabilities_disabled_count);
+    imap->has_key = key.is_known && imap_has_capability(imap, STR("AUTH=EXTERNAL"));
+    imap->key_preauths = imap->has_key && key.preauths;
+}
+
+bool auth_log_in_unasked(struct imap *imap)
+{
+    struct err err;
+    struct backend_auth auth = {
+        .mechanism = STR("EXTERNAL"), .has_response = true, .response = STR("")};
+    struct backend_auth_result result;
+    if (!imap->key_preauths)
+        return false;
+    if (!call_store(imap, &auth, &result, &err)) {
+        log_warn(session_log(imap->session), "cannot log in by key", LOG_ERR(&err));
+        return false;
+    }
+    if (result.outcome != AUTH_SUCCESS)
+        return false;
+    enter_account(imap, &result.login);
+    return true;
+}
+
 /* ---- Commands */
 
 static bool passwords_allowed(struct imap *imap)
@@ -224,12 +284,12 @@ static enum session_next authenticate(struct imap *imap, struct str mechanism, b
     bool is_cram = str_eq(mechanism, STR("CRAM-MD5")), is_login = str_eq(mechanism, STR("LOGIN"));
     struct exchange *x = arena_new(&imap->arena, struct exchange);
     x->mechanism = mechanism;
-    if (!capability_has_mechanism(mechanism))
+    if (!capability_has_mechanism(imap, mechanism))
         return respond_no(imap, "[CANNOT] unknown mechanism");
     if ((is_login || str_eq(mechanism, STR("PLAIN"))) && !passwords_allowed(imap))
         return respond_no(imap, "[PRIVACYREQUIRED] TLS is required for this mechanism");
-    if (plus && !session_is_tls(imap->session))
-        return respond_no(imap, "[PRIVACYREQUIRED] channel binding needs TLS");
+    if ((plus || str_eq(mechanism, STR("EXTERNAL"))) && !session_is_tls(imap->session))
+        return respond_no(imap, "[PRIVACYREQUIRED] TLS is required for this mechanism");
     if (has_initial && is_cram)
         return respond_bad(imap, "this mechanism has no initial response");
     slow_down(imap);

@@ -1,8 +1,10 @@
 #include "services/imap/command.h"
+#include "services/imap/condstore.h"
 #include "services/imap/names.h"
 #include "services/imap/parse.h"
 #include "services/imap/respond.h"
 #include "services/imap/select.h"
+#include "services/imap/shared.h"
 
 /* COPY, MOVE, EXPUNGE (RFC 9051 6.4.3, 6.4.7 to 6.4.9). */
 
@@ -37,7 +39,8 @@ static enum session_next copied(struct imap *imap, bool move, const struct copy_
         buf_append(imap_out(imap), STR("* OK ["));
         buf_append(imap_out(imap), buf_str(&code));
         buf_append(imap_out(imap), STR("] moved\r\n"));
-        next = respond_ok(imap, "moved");
+        uint64_t modseq = view_modseq(imap->selected.view);
+        next = respond_ok(imap, "%smoved", condstore_code(imap, modseq));
     } else {
         next = respond_ok(imap, "[%.*s] copied", STR_ARG(buf_str(&code)));
     }
@@ -61,10 +64,8 @@ static enum session_next copy_or_move(struct imap *imap, struct uid_set *set, st
 {
     struct err err;
     struct view *view = imap->selected.view;
-    struct copy copy = {.move = move,
-                        .mailbox_id = view_info(view).mailbox_id,
-                        .to = to,
-                        .since_modseq = view_modseq(view)};
+    struct copy copy = {
+        .move = move, .mailbox_id = view_info(view).mailbox_id, .since_modseq = view_modseq(view)};
     bool listed = selected_list_uids(imap, set, &copy.uids, &err);
     uid_set_release(set);
     if (!listed || !selected_check(imap, &err))
@@ -72,7 +73,10 @@ static enum session_next copy_or_move(struct imap *imap, struct uid_set *set, st
     if (copy.uids.len == 0)
         return respond_no(imap, "no such message");
     struct copy_result result;
-    struct backend_call call = imap_call(imap);
+    struct backend_call call = imap_call_on(imap, view), target = imap_call(imap);
+    if (!shared_find(imap, to, &target, &copy.to, &err))
+        return copy_failed(imap, &err);
+    copy.to_owner = target.owner;
     if (!backend_copy(imap->server->backend, &call, &copy, &result, &err))
         return copy_failed(imap, &err);
     view_apply(view, copy.since_modseq, &result.changes);
@@ -118,13 +122,14 @@ static enum session_next expunge(struct imap *imap, const struct uid_list *only)
         .below_uid = view_uid_of(selected->view, selected->user.horizon, 0) + 1,
         .since_modseq = view_modseq(selected->view),
     };
-    struct changes changes;
-    struct backend_call call = imap_call(imap);
+    struct expunge_result result;
+    struct backend_call call = imap_call_on(imap, selected->view);
     if (!selected_check(imap, &err) ||
-        !backend_expunge(imap->server->backend, &call, &expunge, &changes, &err))
+        !backend_expunge(imap->server->backend, &call, &expunge, &result, &err))
         return respond_err(imap, &err);
-    view_apply(selected->view, expunge.since_modseq, &changes);
-    return respond_ok(imap, "expunged");
+    view_apply(selected->view, expunge.since_modseq, &result.changes);
+    uint64_t modseq = view_modseq(selected->view);
+    return respond_ok(imap, "%sexpunged", condstore_code(imap, modseq));
 }
 
 enum session_next cmd_expunge(struct imap *imap, struct cursor *args)

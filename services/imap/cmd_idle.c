@@ -1,35 +1,55 @@
+#include "common/base/clock.h"
 #include "services/imap/announce.h"
 #include "services/imap/command.h"
 #include "services/imap/idle.h"
+#include "services/imap/metadata.h"
+#include "services/imap/notify.h"
 #include "services/imap/respond.h"
+#include "services/imap/select.h"
 
-static void set_waiting(struct imap *imap, bool waiting)
+static void wait_for_news(struct imap *imap)
 {
     struct selected *selected = &imap->selected;
-    if (!selected->view)
-        return;
-    if (view_set_waiting(selected->view, &selected->user, waiting))
+    if (selected->view && view_set_waiting(selected->view, &selected->user, true))
         session_wake(selected->user.handle);
+    notify_wake_for_names(imap, true);
 }
 
-/* Everything that is new; again after the output has drained. */
+/* Of the selected mailbox: always in IDLE. */
+static bool wants_now(const struct imap *imap)
+{
+    return imap->input == idle_input || notify_is_immediate(imap);
+}
+
+/* Of the other mailboxes: at any time for who uses NOTIFY. */
+static bool tell_mailboxes(struct imap *imap)
+{
+    return (imap->input != idle_input && !imap->notify) || notify_report(imap);
+}
+
+/* Everything that is new and that the client wants now; again after the output has drained. */
 static enum session_next tell(struct imap *imap)
 {
-    if (announce(imap))
-        return SESSION_READ;
+    if ((!wants_now(imap) || announce(imap)) && tell_mailboxes(imap))
+        return imap->denied ? respond_session_ended(imap) : SESSION_READ;
     imap->more = tell;
-    return SESSION_MORE;
+    return imap->announcement.broken ? SESSION_ABORT : SESSION_MORE;
 }
 
 enum session_next idle_wake(struct imap *imap)
 {
     struct err err;
-    if (!imap->selected.view)
-        return SESSION_READ;
     struct arena arena;
+    if (imap->input == idle_input || imap->notify)
+        metadata_tell(imap);
+    if (!imap->selected.view || !wants_now(imap))
+        return tell(imap);
     arena_init(&arena, 64 * 1024);
-    struct backend_call call = imap_call_in(imap, &arena);
-    bool ok = view_refresh(imap->selected.view, imap->server->backend, &call, false, &err);
+    selected_review(imap);
+    struct backend_call call = imap_call_on(imap, imap->selected.view);
+    call.arena = &arena;
+    bool ok = imap->selected.revoked ||
+              view_refresh(imap->selected.view, imap->server->backend, &call, false, &err);
     arena_release(&arena);
     if (!ok && err.kind == ERR_DENIED)
         return respond_session_ended(imap);
@@ -40,10 +60,29 @@ enum session_next idle_wake(struct imap *imap)
 
 enum session_next idle_input(struct imap *imap, struct str unit)
 {
-    set_waiting(imap, false);
     if (!str_eq_nocase(frame_line_text(unit), STR("DONE")))
         return respond_bye(imap, "expected DONE");
+    notify_wake_for_names(imap, false);
+    notify_listen(imap);
     return respond_ok(imap, "idled");
+}
+
+enum session_next idle_timeout(struct imap *imap)
+{
+    if (imap->server->config->idle_notice_s == 0 || clock_monotonic_ms() >= imap->idle_until_ms)
+        return respond_bye(imap, "no command for too long");
+    respond_untagged(imap, "OK still here");
+    return SESSION_READ;
+}
+
+/* What a proxy on the way takes for silence, and closes, need not be as long as what we do. */
+static void expect_silence(struct imap *imap)
+{
+    const struct imap_config *config = imap->server->config;
+    if (config->idle_notice_s == 0 || config->idle_notice_s >= config->idle_timeout_s)
+        return;
+    imap->idle_until_ms = clock_monotonic_ms() + (int64_t)config->idle_timeout_s * 1000;
+    session_set_read_timeout(imap->session, (int64_t)config->idle_notice_s * 1000);
 }
 
 enum session_next cmd_idle(struct imap *imap, struct cursor *args)
@@ -53,6 +92,8 @@ enum session_next cmd_idle(struct imap *imap, struct cursor *args)
         return respond_syntax(imap, &err);
     respond_continue(imap, STR("idling"));
     imap->input = idle_input;
-    set_waiting(imap, true);
+    expect_silence(imap);
+    wait_for_news(imap);
+    metadata_tell(imap);
     return tell(imap);
 }

@@ -1,7 +1,11 @@
+#include "services/imap/acl.h"
 #include "services/imap/command.h"
+#include "services/imap/metadata.h"
 #include "services/imap/names.h"
 #include "services/imap/parse.h"
 #include "services/imap/respond.h"
+#include "services/imap/rights.h"
+#include "services/imap/shared.h"
 #include "services/imap/status.h"
 
 #include <stdlib.h>
@@ -17,6 +21,8 @@ enum list_option {
     LIST_SPECIAL_USE = 8,
     LIST_CHILDREN = 16,
     LIST_STATUS = 32,
+    LIST_METADATA = 64,  /* RFC 9590 */
+    LIST_MYRIGHTS = 128, /* RFC 8440 */
 };
 
 /* A name of the account: a mailbox, a subscription, both, or (`info` NULL, not subscribed) a level
@@ -25,6 +31,7 @@ struct list_entry {
     struct str name;
     const struct mailbox_info *info;
     bool subscribed;
+    bool is_above_others; /* a level of their namespace */
     bool has_children;
     bool has_subscribed_below;
 };
@@ -39,6 +46,11 @@ struct list_work {
     size_t pattern_count;
     bool extended;
     struct status_items status;
+    struct str *metadata; /* names of entries */
+    size_t metadata_count;
+    bool metadata_denied;
+    bool in_metadata; /* the second walk, after all LIST lines */
+    struct annotations annotations;
     struct list_entry *entries; /* by name */
     size_t len;
     size_t next;
@@ -57,15 +69,31 @@ static const struct option_word {
         {STR_INIT("SPECIAL-USE"), LIST_SPECIAL_USE},
 },
   return_words[] = {
-      {STR_INIT("SUBSCRIBED"), LIST_SUBSCRIBED},
-      {STR_INIT("CHILDREN"), LIST_CHILDREN},
-      {STR_INIT("SPECIAL-USE"), LIST_SPECIAL_USE},
-      {STR_INIT("STATUS"), LIST_STATUS},
+      {STR_INIT("SUBSCRIBED"), LIST_SUBSCRIBED},   {STR_INIT("CHILDREN"), LIST_CHILDREN},
+      {STR_INIT("SPECIAL-USE"), LIST_SPECIAL_USE}, {STR_INIT("STATUS"), LIST_STATUS},
+      {STR_INIT("METADATA"), LIST_METADATA},       {STR_INIT("MYRIGHTS"), LIST_MYRIGHTS},
 };
 
+/* "(" entry *(SP entry) ")" */
+static void take_metadata(struct imap *imap, struct cursor *c, struct list_work *work)
+{
+    work->metadata = arena_new_array(&imap->arena, METADATA_ENTRIES_MAX, struct str);
+    work->metadata_count = 0;
+    cursor_expect(c, '(');
+    do {
+        if (!work->metadata || work->metadata_count == METADATA_ENTRIES_MAX) {
+            cursor_fail_too_long(c, "list of entries");
+            return;
+        }
+        work->metadata[work->metadata_count++] =
+            metadata_take_entry(c, &imap->arena, &work->metadata_denied);
+    } while (cursor_skip(c, ' '));
+    cursor_expect(c, ')');
+}
+
 /* "(" [option *(SP option)] ")" */
-static unsigned take_options(struct cursor *c, const struct option_word *words, size_t count,
-                             struct status_items *status)
+static unsigned take_options(struct imap *imap, struct cursor *c, const struct option_word *words,
+                             size_t count, struct list_work *work)
 {
     unsigned options = 0;
     cursor_expect(c, '(');
@@ -75,11 +103,19 @@ static unsigned take_options(struct cursor *c, const struct option_word *words, 
         for (size_t i = 0; i < count; i++)
             if (str_eq_nocase(word, words[i].word))
                 option = words[i].option;
+        if (option == LIST_METADATA && !imap_has_capability(imap, STR("LIST-METADATA")))
+            option = 0;
+        if (option == LIST_MYRIGHTS && !imap_has_capability(imap, STR("LIST-MYRIGHTS")))
+            option = 0;
         if (option == 0)
             cursor_fail(c, "a known list option");
         if (option == LIST_STATUS) {
             parse_space(c);
-            *status = status_take_items(c);
+            work->status = status_take_items(imap, c);
+        }
+        if (option == LIST_METADATA) {
+            parse_space(c);
+            take_metadata(imap, c, work);
         }
         options |= option;
         if (!cursor_next_is(c, ')'))
@@ -111,7 +147,7 @@ static bool take_list(struct imap *imap, struct cursor *c, struct list_work *wor
     parse_space(c);
     if (!work->lsub && cursor_next_is(c, '(')) {
         work->extended = true;
-        work->select = take_options(c, select_words, ARRAY_LEN(select_words), &work->status);
+        work->select = take_options(imap, c, select_words, ARRAY_LEN(select_words), work);
         parse_space(c);
     }
     work->reference = name_take(imap, c);
@@ -120,7 +156,7 @@ static bool take_list(struct imap *imap, struct cursor *c, struct list_work *wor
     if (!work->lsub && cursor_skip(c, ' ')) {
         work->extended = true;
         cursor_expect_nocase(c, STR("RETURN "));
-        work->give = take_options(c, return_words, ARRAY_LEN(return_words), &work->status);
+        work->give = take_options(imap, c, return_words, ARRAY_LEN(return_words), work);
     }
     if ((work->select & LIST_RECURSIVEMATCH) && !(work->select & LIST_SUBSCRIBED))
         cursor_fail(c, "RECURSIVEMATCH with SUBSCRIBED");
@@ -197,26 +233,42 @@ static void merge_entries(struct list_work *work)
     qsort(work->entries, work->len, sizeof(*work->entries), by_name);
     size_t kept = 0;
     for (size_t i = 0; i < work->len; i++) {
-        if (kept > 0 && str_eq(work->entries[kept - 1].name, work->entries[i].name))
+        if (kept > 0 && str_eq(work->entries[kept - 1].name, work->entries[i].name)) {
             work->entries[kept - 1].subscribed |= work->entries[i].subscribed;
-        else
+            work->entries[kept - 1].is_above_others |= work->entries[i].is_above_others;
+        } else {
             work->entries[kept++] = work->entries[i];
+        }
     }
     work->len = kept;
+}
+
+/* "Other Users" and "Other Users/<who>" are there for each mailbox below them. */
+static void add_levels_of_others(struct list_work *work, struct str name)
+{
+    struct str who, rest;
+    struct str others = STR(SHARED_NAMESPACE);
+    str_cut(str_skip(name, others.len + 1), '/', &who, &rest);
+    work->entries[work->len++] = (struct list_entry){.name = others, .is_above_others = true};
+    work->entries[work->len++] = (struct list_entry){
+        .name = str_slice(name, 0, others.len + 1 + who.len), .is_above_others = true};
 }
 
 static bool make_entries(struct imap *imap, struct list_work *work, const struct mailbox_list *list)
 {
     bool levels = work->lsub || (work->select & LIST_RECURSIVEMATCH);
-    size_t max = list->len + list->subscription_count;
+    size_t max = 3 * list->len + list->subscription_count;
     for (size_t i = 0; levels && i < list->subscription_count; i++)
         max += count_levels(list->subscriptions[i]);
     work->entries = arena_new_array(&imap->arena, max > 0 ? max : 1, struct list_entry);
     if (!work->entries)
         return false;
-    for (size_t i = 0; i < list->len; i++)
-        work->entries[work->len++] =
-            (struct list_entry){.name = list->mailboxes[i].name, .info = &list->mailboxes[i]};
+    for (size_t i = 0; i < list->len; i++) {
+        const struct mailbox_info *info = &list->mailboxes[i];
+        work->entries[work->len++] = (struct list_entry){.name = info->name, .info = info};
+        if (info->owner != 0)
+            add_levels_of_others(work, info->name);
+    }
     for (size_t i = 0; i < list->subscription_count; i++) {
         struct str name = list->subscriptions[i];
         work->entries[work->len++] = (struct list_entry){.name = name, .subscribed = true};
@@ -233,10 +285,10 @@ static bool make_entries(struct imap *imap, struct list_work *work, const struct
 
 /* ---- Answers */
 
-static bool matches(const struct list_work *work, const struct list_entry *entry)
+static bool matches(const struct list_work *work, struct str name)
 {
     for (size_t i = 0; i < work->pattern_count; i++)
-        if (!str_is_null(work->patterns[i]) && name_matches(work->patterns[i], entry->name))
+        if (!str_is_null(work->patterns[i]) && name_matches(work->patterns[i], name))
             return true;
     return false;
 }
@@ -248,7 +300,7 @@ static bool is_selected_list(const struct list_work *work, const struct list_ent
         return false;
     if ((work->select & LIST_SPECIAL_USE) && (!entry->info || entry->info->special_use.len == 0))
         return false;
-    return entry->info || (work->select & LIST_SUBSCRIBED);
+    return entry->info || entry->is_above_others || (work->select & LIST_SUBSCRIBED);
 }
 
 /* RFC 3501 6.3.9: with "%" at the end, a level above subscribed names is shown too. */
@@ -277,7 +329,9 @@ static void write_attributes(struct buf *out, const struct list_work *work,
         return;
     if (subscriptions && entry->subscribed)
         write_attribute(out, &first, STR("\\Subscribed"));
-    if (!entry->info)
+    if (!entry->info && entry->is_above_others)
+        write_attribute(out, &first, STR("\\NoSelect"));
+    else if (!entry->info)
         write_attribute(out, &first, STR("\\NonExistent"));
     if (work->give & LIST_CHILDREN)
         write_attribute(out, &first,
@@ -297,7 +351,9 @@ static void write_entry(struct imap *imap, const struct list_work *work,
     if ((work->select & LIST_RECURSIVEMATCH) && entry->has_subscribed_below)
         buf_append(out, STR(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
     buf_append(out, STR("\r\n"));
-    if ((work->give & LIST_STATUS) && entry->info)
+    if ((work->give & LIST_MYRIGHTS) && entry->info)
+        acl_write_mine(imap, entry->name, entry->info->rights);
+    if ((work->give & LIST_STATUS) && entry->info && entry->info->has_status)
         status_write(imap, &work->status, entry->info);
 }
 
@@ -311,10 +367,44 @@ static enum session_next list_more(struct imap *imap)
         }
         const struct list_entry *entry = &work->entries[work->next++];
         bool wanted = work->lsub ? is_selected_lsub(work, entry) : is_selected_list(work, entry);
-        if (wanted && matches(work, entry))
+        if (!wanted || !matches(work, entry->name))
+            continue;
+        if (!work->in_metadata)
             write_entry(imap, work, entry);
+        else if (entry->info && entry->info->owner == 0)
+            metadata_write_list(imap, entry->info, &work->annotations, work->metadata,
+                                work->metadata_count);
+    }
+    if ((work->give & LIST_METADATA) && !work->in_metadata) {
+        work->in_metadata = true;
+        work->next = 0;
+        return list_more(imap);
     }
     return respond_ok(imap, "listed");
+}
+
+/* That of another may have gone meanwhile, or not be readable: the list goes on without its STATUS.
+ */
+static bool complete_status(struct imap *imap, const struct list_work *work,
+                            struct mailbox_info *info, struct err *err)
+{
+    if (!(info->rights & RIGHT_READ) || !matches(work, info->name))
+        return true;
+    info->has_status = status_complete(imap, &work->status, info, err);
+    return info->has_status || info->owner != 0;
+}
+
+static bool complete(struct imap *imap, struct list_work *work, const struct mailbox_list *list,
+                     struct err *err)
+{
+    for (size_t i = 0; i < list->len && (work->give & LIST_STATUS); i++)
+        TRY(complete_status(imap, work, &list->mailboxes[i], err));
+    if (!(work->give & LIST_METADATA))
+        return true;
+    struct annotation_query query = {.one_mailbox = false};
+    struct backend_call call = imap_call(imap);
+    return backend_annotations(imap->server->backend, &call, &query, &work->annotations.items,
+                               &work->annotations.len, &work->annotations.modseq, err);
 }
 
 static enum session_next list(struct imap *imap, struct cursor *args, bool lsub)
@@ -324,6 +414,8 @@ static enum session_next list(struct imap *imap, struct cursor *args, bool lsub)
     work->lsub = lsub;
     if (!take_list(imap, args, work, &err))
         return respond_syntax(imap, &err);
+    if (work->metadata_denied)
+        return respond_no(imap, "[CANNOT] no such kind of entry");
     if (!work->extended && !lsub && work->patterns[0].len == 0) {
         respond_untagged(imap, "LIST () \"/\" \"\"");
         return respond_ok(imap, "hierarchy separator listed");
@@ -332,7 +424,8 @@ static enum session_next list(struct imap *imap, struct cursor *args, bool lsub)
         work->patterns[i] = join(imap, work->reference, work->patterns[i]);
     struct mailbox_list mailboxes;
     struct backend_call call = imap_call(imap);
-    if (!backend_list(imap->server->backend, &call, &mailboxes, &err))
+    if (!backend_list(imap->server->backend, &call, shared_is_shown(imap), &mailboxes, &err) ||
+        !complete(imap, work, &mailboxes, &err))
         return respond_err(imap, &err);
     if (!make_entries(imap, work, &mailboxes))
         return respond_no(imap, "[LIMIT] too many mailboxes");

@@ -1,9 +1,14 @@
 #include "services/imap/command.h"
 #include "services/imap/names.h"
+#include "services/imap/notify.h"
+#include "services/imap/objectid.h"
 #include "services/imap/parse.h"
 #include "services/imap/respond.h"
+#include "services/imap/shared.h"
 
 /* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 6.3.4 to 6.3.8). */
+
+#define NOBODY UINT64_MAX /* as an account id */
 
 /* RFC 6154 3: the special uses that a mailbox can be given, as store knows them. */
 static const struct str special_uses[] = {STR_INIT("\\Archive"), STR_INIT("\\Drafts"),
@@ -48,10 +53,24 @@ static bool take_create(struct imap *imap, struct cursor *c, struct create *crea
     return cursor_finish(c, err);
 }
 
-static void write_created(struct imap *imap, struct str name, struct str old_name)
+/* RFC 8474 4.1: the tagged answer says which mailbox it is now. */
+static enum session_next respond_created(struct imap *imap, uint64_t owner, uint64_t mailbox_id)
+{
+    struct buf id;
+    buf_init(&id, 128);
+    objectid_write(&id, OBJECTID_MAILBOX, owner, mailbox_id);
+    enum session_next next = respond_ok(imap, "[MAILBOXID %.*s] created", STR_ARG(buf_str(&id)));
+    buf_release(&id);
+    return next;
+}
+
+/* Only the owner is subscribed to what is made. */
+static void write_created(struct imap *imap, struct str prefix, struct str name,
+                          struct str old_name)
 {
     struct buf *out = imap_out(imap);
-    buf_append(out, STR("* LIST (\\Subscribed) \"/\" "));
+    buf_append(out, prefix.len > 0 ? STR("* LIST () \"/\" ") : STR("* LIST (\\Subscribed) \"/\" "));
+    name = arena_printf(&imap->arena, "%.*s%.*s", STR_ARG(prefix), STR_ARG(name));
     respond_mailbox(imap, out, name);
     if (imap->rev2 && old_name.len > 0) {
         buf_append(out, STR(" (\"OLDNAME\" ("));
@@ -68,19 +87,35 @@ enum session_next cmd_create(struct imap *imap, struct cursor *args)
     if (!take_create(imap, args, &create, &err))
         return respond_syntax(imap, &err);
     if (create.refused)
-        return respond_no(imap, "[USEATTR] that special use cannot be given");
+        return respond_no(imap, "[USEATTR] a mailbox has one special use at most: \\Archive, "
+                                "\\Drafts, \\Junk, \\Sent or \\Trash");
     struct str name = create.name;
     while (name.len > 1 && str_ends_with(name, STR("/")))
         name.len--;
     struct name_list created;
+    uint64_t mailbox_id;
+    struct str own_name;
     struct backend_call call = imap_call(imap);
-    if (!backend_create(imap->server->backend, &call, name, create.special_use, &created, &err))
+    if (!shared_find(imap, name, &call, &own_name, &err) ||
+        !backend_create(imap->server->backend, &call, own_name, create.special_use, &created,
+                        &mailbox_id, &err))
         return respond_err(imap, &err);
+    struct str prefix = call.owner != 0 ? str_slice(name, 0, name.len - own_name.len) : STR("");
     for (size_t i = 0; i < created.len; i++) {
-        bool altered = i + 1 == created.len && !str_eq_nocase(create.name, created.names[i]);
-        write_created(imap, created.names[i], altered ? create.name : STR_NULL);
+        bool altered = i + 1 == created.len &&
+                       !str_eq_nocase(str_skip(create.name, prefix.len), created.names[i]);
+        write_created(imap, prefix, created.names[i], altered ? create.name : STR_NULL);
+        if (call.owner == 0)
+            notify_own(imap, NOTIFY_MAILBOX_NAME | NOTIFY_SUBSCRIPTION, true, false,
+                       created.names[i]);
     }
-    return respond_ok(imap, "created");
+    return respond_created(imap, shared_owner(imap, &call), mailbox_id);
+}
+
+/* As store writes it. */
+static struct str as_written(struct imap *imap, struct str name)
+{
+    return name_fix_inbox(name, &imap->arena);
 }
 
 static bool take_name(struct imap *imap, struct cursor *c, struct str *ret, struct err *err)
@@ -97,11 +132,36 @@ enum session_next cmd_delete(struct imap *imap, struct cursor *args)
     if (!take_name(imap, args, &name, &err))
         return respond_syntax(imap, &err);
     struct backend_call call = imap_call(imap);
-    if (backend_delete(imap->server->backend, &call, name, &err))
+    if (shared_find(imap, name, &call, &name, &err) &&
+        backend_delete(imap->server->backend, &call, name, &err)) {
+        if (call.owner == 0)
+            notify_own(imap, NOTIFY_MAILBOX_NAME, false, false, as_written(imap, name));
         return respond_ok(imap, "deleted");
+    }
     if (err.kind == ERR_CONFLICT)
         return respond_no(imap, "[HASCHILDREN] the mailbox has children");
     return respond_err(imap, &err);
+}
+
+/* Whose mailbox a name would be. Nobody has the name of an account that does not exist: the answer
+ * does not tell that. */
+static bool find_side(struct imap *imap, struct str *name, struct backend_call *call,
+                      struct err *err)
+{
+    *call = imap_call(imap);
+    if (shared_find(imap, *name, call, name, err))
+        return true;
+    call->owner = NOBODY;
+    return err->kind == ERR_NOT_FOUND;
+}
+
+/* With what is below it, and the levels above that were missing. */
+static void note_renamed(struct imap *imap, struct str to)
+{
+    notify_own(imap, NOTIFY_MAILBOX_NAME, true, true, to);
+    for (size_t i = 1; i < to.len; i++)
+        if (to.ptr[i] == '/')
+            notify_own(imap, NOTIFY_MAILBOX_NAME, true, false, str_slice(to, 0, i));
 }
 
 enum session_next cmd_rename(struct imap *imap, struct cursor *args)
@@ -113,9 +173,17 @@ enum session_next cmd_rename(struct imap *imap, struct cursor *args)
     struct str to = name_take(imap, args);
     if (!cursor_finish(args, &err))
         return respond_syntax(imap, &err);
-    struct backend_call call = imap_call(imap);
+    struct backend_call call, target;
+    if (!find_side(imap, &from, &call, &err) || !find_side(imap, &to, &target, &err))
+        return respond_err(imap, &err);
+    if (call.owner != target.owner && (call.owner == 0 || target.owner == 0))
+        return respond_no(imap, "[CANNOT] a mailbox stays with its owner");
+    if (call.owner != target.owner || call.owner == NOBODY)
+        return respond_no(imap, "[NONEXISTENT] no such mailbox");
     if (!backend_rename(imap->server->backend, &call, from, to, &err))
         return respond_err(imap, &err);
+    if (call.owner == 0)
+        note_renamed(imap, as_written(imap, to));
     if (imap->selected.view) /* Inbox gives its messages away; else only the name is new */
         view_nudge(imap->selected.view, UINT64_MAX);
     return respond_ok(imap, "renamed");
@@ -130,6 +198,7 @@ static enum session_next subscription(struct imap *imap, struct cursor *args, bo
     struct backend_call call = imap_call(imap);
     if (!backend_set_subscribed(imap->server->backend, &call, name, subscribed, &err))
         return respond_err(imap, &err);
+    notify_own(imap, NOTIFY_SUBSCRIPTION, subscribed, false, as_written(imap, name));
     return respond_ok(imap, subscribed ? "subscribed" : "unsubscribed");
 }
 

@@ -2,6 +2,7 @@
 
 #include "services/imap/parse.h"
 #include "services/imap/respond.h"
+#include "services/imap/select.h"
 
 enum {
     NOAUTH = STATE_NOT_AUTHENTICATED,
@@ -25,27 +26,43 @@ static const struct command_row commands[] = {
     {STR_INIT("ENABLE"),       AUTH,     0, cmd_enable},
     {STR_INIT("SELECT"),       AUTH,     COMMAND_SILENT, cmd_select},
     {STR_INIT("EXAMINE"),      AUTH,     COMMAND_SILENT, cmd_examine},
-    {STR_INIT("CREATE"),       AUTH,     0, cmd_create},
-    {STR_INIT("DELETE"),       AUTH,     0, cmd_delete},
-    {STR_INIT("RENAME"),       AUTH,     0, cmd_rename},
-    {STR_INIT("SUBSCRIBE"),    AUTH,     0, cmd_subscribe},
-    {STR_INIT("UNSUBSCRIBE"),  AUTH,     0, cmd_unsubscribe},
-    {STR_INIT("LIST"),         AUTH,     0, cmd_list},
-    {STR_INIT("LSUB"),         AUTH,     0, cmd_lsub},
+    {STR_INIT("CREATE"),       AUTH,     COMMAND_NAMES, cmd_create},
+    {STR_INIT("DELETE"),       AUTH,     COMMAND_NAMES, cmd_delete},
+    {STR_INIT("RENAME"),       AUTH,     COMMAND_NAMES, cmd_rename},
+    {STR_INIT("SUBSCRIBE"),    AUTH,     COMMAND_NAMES, cmd_subscribe},
+    {STR_INIT("UNSUBSCRIBE"),  AUTH,     COMMAND_NAMES, cmd_unsubscribe},
+    {STR_INIT("LIST"),         AUTH,     COMMAND_NAMES, cmd_list},
+    {STR_INIT("LSUB"),         AUTH,     COMMAND_NAMES, cmd_lsub},
     {STR_INIT("NAMESPACE"),    AUTH,     0, cmd_namespace},
     {STR_INIT("STATUS"),       AUTH,     0, cmd_status},
     {STR_INIT("APPEND"),       AUTH,     COMMAND_APPENDS, cmd_append},
+    {STR_INIT("COMPRESS"),     AUTH,     0, cmd_compress},
+    {STR_INIT("GETMETADATA"),  AUTH,     0, cmd_getmetadata},
+    {STR_INIT("SETMETADATA"),  AUTH,     0, cmd_setmetadata},
+    {STR_INIT("SETACL"),       AUTH,     0, cmd_setacl},
+    {STR_INIT("DELETEACL"),    AUTH,     0, cmd_deleteacl},
+    {STR_INIT("GETACL"),       AUTH,     0, cmd_getacl},
+    {STR_INIT("LISTRIGHTS"),   AUTH,     0, cmd_listrights},
+    {STR_INIT("MYRIGHTS"),     AUTH,     0, cmd_myrights},
+    {STR_INIT("GETQUOTA"),     AUTH,     0, cmd_getquota},
+    {STR_INIT("GETQUOTAROOT"), AUTH,     0, cmd_getquotaroot},
+    {STR_INIT("ESEARCH"),      AUTH,     0, cmd_esearch},
     {STR_INIT("IDLE"),         AUTH,     0, cmd_idle},
+    {STR_INIT("NOTIFY"),       AUTH,     0, cmd_notify},
     /* 6.4: selected */
-    {STR_INIT("CHECK"),        SELECTED, 0, cmd_check},
-    {STR_INIT("CLOSE"),        SELECTED, COMMAND_SILENT, cmd_close},
-    {STR_INIT("UNSELECT"),     SELECTED, COMMAND_SILENT, cmd_unselect},
-    {STR_INIT("EXPUNGE"),      SELECTED, COMMAND_UID | COMMAND_WRITES, cmd_expunge},
+    {STR_INIT("CHECK"),        SELECTED, COMMAND_COUNTS, cmd_check},
+    {STR_INIT("CLOSE"),        SELECTED, COMMAND_SILENT | COMMAND_COUNTS, cmd_close},
+    {STR_INIT("UNSELECT"),     SELECTED, COMMAND_SILENT | COMMAND_COUNTS, cmd_unselect},
+    {STR_INIT("EXPUNGE"),      SELECTED, COMMAND_UID | COMMAND_WHOLE | COMMAND_WRITES | COMMAND_REMOVES, cmd_expunge},
+    {STR_INIT("CANCELUPDATE"), SELECTED, 0, cmd_cancelupdate},
     {STR_INIT("SEARCH"),       SELECTED, COMMAND_UID | COMMAND_NUMBERS, cmd_search},
+    {STR_INIT("SORT"),         SELECTED, COMMAND_UID | COMMAND_NUMBERS, cmd_sort},
+    {STR_INIT("THREAD"),       SELECTED, COMMAND_UID | COMMAND_NUMBERS, cmd_thread},
     {STR_INIT("FETCH"),        SELECTED, COMMAND_UID | COMMAND_NUMBERS, cmd_fetch},
     {STR_INIT("STORE"),        SELECTED, COMMAND_UID | COMMAND_NUMBERS | COMMAND_WRITES, cmd_store},
+    {STR_INIT("REPLACE"),      SELECTED, COMMAND_UID | COMMAND_APPENDS | COMMAND_REPLACES | COMMAND_REMOVES, cmd_append},
     {STR_INIT("COPY"),         SELECTED, COMMAND_UID, cmd_copy},
-    {STR_INIT("MOVE"),         SELECTED, COMMAND_UID | COMMAND_WRITES, cmd_move},
+    {STR_INIT("MOVE"),         SELECTED, COMMAND_UID | COMMAND_WRITES | COMMAND_REMOVES, cmd_move},
 };
 /* clang-format on */
 
@@ -79,11 +96,59 @@ bool command_parse_start(struct str text, struct command_start *ret)
     return true;
 }
 
+/* Commands of extensions that can be hidden from an account, to which they are unknown then. */
+static const struct {
+    struct str verb;
+    struct str capability;
+} extensions[] = {
+    {STR_INIT("GETMETADATA"), STR_INIT("METADATA")},
+    {STR_INIT("SETMETADATA"), STR_INIT("METADATA")},
+    {STR_INIT("SETACL"), STR_INIT("ACL")},
+    {STR_INIT("DELETEACL"), STR_INIT("ACL")},
+    {STR_INIT("GETACL"), STR_INIT("ACL")},
+    {STR_INIT("LISTRIGHTS"), STR_INIT("ACL")},
+    {STR_INIT("MYRIGHTS"), STR_INIT("ACL")},
+    {STR_INIT("GETQUOTA"), STR_INIT("QUOTA")},
+    {STR_INIT("GETQUOTAROOT"), STR_INIT("QUOTA")},
+    {STR_INIT("REPLACE"), STR_INIT("REPLACE")},
+    {STR_INIT("COMPRESS"), STR_INIT("COMPRESS=DEFLATE")},
+};
+
+bool command_is_hidden(const struct imap *imap, const struct command_row *row)
+{
+    for (size_t i = 0; i < ARRAY_LEN(extensions); i++)
+        if (str_eq(extensions[i].verb, row->verb))
+            return !imap_has_capability(imap, extensions[i].capability);
+    return false;
+}
+
 static const char *why_not_now(const struct imap *imap, const struct command_row *row)
 {
     if (row->states == NOAUTH)
         return "already logged in";
     return imap->state == STATE_NOT_AUTHENTICATED ? "log in first" : "select a mailbox first";
+}
+
+/* RFC 9586 3.1: what UIDONLY forbids. */
+static bool names_numbers(const struct command_start *start)
+{
+    return !start->uid && (start->row->flags & COMMAND_UID) && !(start->row->flags & COMMAND_WHOLE);
+}
+
+bool command_is_allowed(const struct imap *imap, const struct command_start *start)
+{
+    return start->row && (start->row->states & imap->state) &&
+           !(imap->uid_only && names_numbers(start));
+}
+
+/* The rows of the selected mailbox are read for the first command that is about messages. */
+static bool load_rows(struct imap *imap, const struct command_row *row, struct err *err)
+{
+    struct view *view = imap->selected.view;
+    if (row->states != SELECTED || (row->flags & COMMAND_COUNTS))
+        return true;
+    struct backend_call call = imap_call_on(imap, view);
+    return view_load(view, imap->server->backend, &call, err);
 }
 
 enum session_next command_run(struct imap *imap, struct str text)
@@ -97,11 +162,17 @@ enum session_next command_run(struct imap *imap, struct str text)
     imap->tag = arena_copy(&imap->arena, start.tag);
     imap->row = start.row;
     imap->uid = start.uid;
-    if (!start.row)
+    if (!start.row || command_is_hidden(imap, start.row))
         return respond_bad(imap, "unknown command");
     if (!(start.row->states & imap->state))
         return respond_no(imap, "%s", why_not_now(imap, start.row));
+    if (imap->uid_only && names_numbers(&start))
+        return respond_bad(imap, "[UIDREQUIRED] UIDs only, as was enabled");
+    selected_review(imap);
     if ((start.row->flags & COMMAND_WRITES) && imap->selected.read_only)
         return respond_no(imap, "the mailbox is read-only");
+    struct err err;
+    if (!load_rows(imap, start.row, &err))
+        return respond_err(imap, &err);
     return start.row->run(imap, &start.args);
 }

@@ -1,13 +1,17 @@
 #include "services/imap/fetch.h"
 
+#include "services/imap/condstore.h"
 #include "services/imap/parse.h"
 
 /* What an item is made of, beside the row. */
 enum need {
-    NEEDS_STRUCTURE = 1,
-    NEEDS_SECTION = 2, /* "[...]" follows, and perhaps "<o.c>" */
-    NEEDS_PREFIX = 4,
-    SETS_SEEN = 8,
+    NEEDS_ENVELOPE = 1, /* these three are pieces of the stored structure */
+    NEEDS_PARTS = 2,
+    NEEDS_PREVIEW = 4,
+    NEEDS_SECTION = 8, /* "[...]" follows, and perhaps "<o.c>" */
+    NEEDS_PREFIX = 16,
+    SETS_SEEN = 32,
+    NEEDS_IDS = 64,
 };
 
 static const struct fetch_word {
@@ -17,21 +21,25 @@ static const struct fetch_word {
     enum section_text text; /* of the old names for sections */
 } words[] = {
     /* The longest first, where one begins another. */
-    {STR_INIT("BODYSTRUCTURE"), FETCH_BODYSTRUCTURE, NEEDS_STRUCTURE, 0},
+    {STR_INIT("BODYSTRUCTURE"), FETCH_BODYSTRUCTURE, NEEDS_PARTS, 0},
     {STR_INIT("BODY.PEEK["), FETCH_SECTION, NEEDS_SECTION | NEEDS_PREFIX, 0},
     {STR_INIT("BODY["), FETCH_SECTION, NEEDS_SECTION | NEEDS_PREFIX | SETS_SEEN, 0},
-    {STR_INIT("BODY"), FETCH_BODY, NEEDS_STRUCTURE, 0},
-    {STR_INIT("BINARY.SIZE["), FETCH_BINARY_SIZE, NEEDS_SECTION | NEEDS_STRUCTURE, 0},
-    {STR_INIT("BINARY.PEEK["), FETCH_BINARY, NEEDS_SECTION | NEEDS_STRUCTURE | NEEDS_PREFIX, 0},
-    {STR_INIT("BINARY["), FETCH_BINARY, NEEDS_SECTION | NEEDS_STRUCTURE | NEEDS_PREFIX | SETS_SEEN,
-     0},
-    {STR_INIT("ENVELOPE"), FETCH_ENVELOPE, NEEDS_STRUCTURE, 0},
+    {STR_INIT("BODY"), FETCH_BODY, NEEDS_PARTS, 0},
+    {STR_INIT("BINARY.SIZE["), FETCH_BINARY_SIZE, NEEDS_SECTION | NEEDS_PARTS, 0},
+    {STR_INIT("BINARY.PEEK["), FETCH_BINARY, NEEDS_SECTION | NEEDS_PARTS | NEEDS_PREFIX, 0},
+    {STR_INIT("BINARY["), FETCH_BINARY, NEEDS_SECTION | NEEDS_PARTS | NEEDS_PREFIX | SETS_SEEN, 0},
+    {STR_INIT("ENVELOPE"), FETCH_ENVELOPE, NEEDS_ENVELOPE, 0},
     {STR_INIT("FLAGS"), FETCH_FLAGS, 0, 0},
     {STR_INIT("INTERNALDATE"), FETCH_INTERNALDATE, 0, 0},
-    {STR_INIT("RFC822.HEADER"), FETCH_SECTION, NEEDS_STRUCTURE | NEEDS_PREFIX, SECTION_HEADER},
+    {STR_INIT("MODSEQ"), FETCH_MODSEQ, 0, 0},
+    {STR_INIT("RFC822.HEADER"), FETCH_SECTION, NEEDS_PREFIX, SECTION_HEADER},
     {STR_INIT("RFC822.SIZE"), FETCH_SIZE, 0, 0},
-    {STR_INIT("RFC822.TEXT"), FETCH_SECTION, NEEDS_STRUCTURE | SETS_SEEN, SECTION_TEXT},
+    {STR_INIT("RFC822.TEXT"), FETCH_SECTION, SETS_SEEN, SECTION_TEXT},
     {STR_INIT("RFC822"), FETCH_SECTION, NEEDS_PREFIX | SETS_SEEN, SECTION_ALL},
+    {STR_INIT("PREVIEW"), FETCH_PREVIEW, NEEDS_PREVIEW, 0},
+    {STR_INIT("EMAILID"), FETCH_EMAILID, NEEDS_IDS, 0},
+    {STR_INIT("THREADID"), FETCH_THREADID, NEEDS_IDS, 0},
+    {STR_INIT("SAVEDATE"), FETCH_SAVEDATE, 0, 0},
     {STR_INIT("UID"), FETCH_UID, 0, 0},
 };
 
@@ -85,9 +93,18 @@ static struct str make_label(struct arena *arena, const struct fetch_word *word,
     return label;
 }
 
+static uint32_t pieces_for(const struct fetch_item *item, unsigned needs)
+{
+    bool parts = (needs & NEEDS_PARTS) ||
+                 ((needs & NEEDS_SECTION) && section_needs_structure(&item->section));
+    return (needs & NEEDS_ENVELOPE ? STRUCTURE_ENVELOPE : 0) | (parts ? STRUCTURE_PARTS : 0) |
+           (needs & NEEDS_PREVIEW ? STRUCTURE_PREVIEW : 0);
+}
+
 static void add_item(struct cursor *c, struct fetch_items *items, const struct fetch_item *item,
                      unsigned needs)
 {
+    items->uid = items->uid || item->kind == FETCH_UID;
     if (cursor_failed(c) || item->kind == FETCH_UID)
         return;
     if (items->len == FETCH_ITEMS_MAX) {
@@ -95,10 +112,11 @@ static void add_item(struct cursor *c, struct fetch_items *items, const struct f
         return;
     }
     items->items[items->len++] = *item;
+    items->modseq = items->modseq || item->kind == FETCH_MODSEQ;
     items->sets_seen = items->sets_seen || (needs & SETS_SEEN);
     items->prefix = items->prefix || (needs & NEEDS_PREFIX);
-    items->structure = items->structure || (needs & NEEDS_STRUCTURE) ||
-                       ((needs & NEEDS_SECTION) && section_needs_structure(&item->section));
+    items->ids = items->ids || (needs & NEEDS_IDS);
+    items->structure |= pieces_for(item, needs);
 }
 
 static const struct fetch_word *take_word(struct cursor *c)
@@ -125,6 +143,9 @@ static void take_item(struct cursor *c, struct arena *arena, struct fetch_items 
     item.section.text = word->text;
     if (word->needs & NEEDS_SECTION)
         take_section(c, arena, word, &item);
+    if (word->kind == FETCH_PREVIEW) /* RFC 8970 3.2: every preview is stored, so that LAZY is the
+                                        same */
+        cursor_skip_nocase(c, STR(" (LAZY)"));
     if (cursor_failed(c))
         return;
     item.label = make_label(arena, word, &item);
@@ -164,7 +185,7 @@ static bool take_macro(struct cursor *c, struct arena *arena, struct fetch_items
 struct fetch_items fetch_take_items(struct cursor *c, struct arena *arena)
 {
     struct fetch_items items = {.items =
-                                    arena_new_array(arena, FETCH_ITEMS_MAX, struct fetch_item)};
+                                    arena_new_array(arena, FETCH_ITEMS_MAX + 1, struct fetch_item)};
     if (!items.items) {
         cursor_fail_too_long(c, "command");
         return items;
@@ -180,4 +201,55 @@ struct fetch_items fetch_take_items(struct cursor *c, struct arena *arena)
     while (cursor_skip(c, ' '));
     cursor_expect(c, ')');
     return items;
+}
+
+void fetch_add_modseq(struct fetch_items *items)
+{
+    if (items->modseq)
+        return;
+    items->modseq = true;
+    items->items[items->len++] =
+        (struct fetch_item){.kind = FETCH_MODSEQ, .label = STR(" MODSEQ ")};
+}
+
+/* "PARTIAL" SP partial-range */
+static void take_page(struct imap *imap, struct cursor *c, struct fetch_modifiers *modifiers)
+{
+    if (!imap->uid || modifiers->has_partial)
+        cursor_fail(c, "PARTIAL once, with UID FETCH");
+    parse_space(c);
+    modifiers->has_partial = true;
+    modifiers->partial = partial_take(c);
+}
+
+/* "CHANGEDSINCE" SP mod-sequence-value */
+static void take_changed_since(struct cursor *c, struct fetch_modifiers *modifiers)
+{
+    if (modifiers->has_changed_since)
+        cursor_fail(c, "CHANGEDSINCE once");
+    parse_space(c);
+    modifiers->has_changed_since = true;
+    modifiers->changed_since = condstore_take_modseq(c);
+}
+
+struct fetch_modifiers fetch_take_modifiers(struct imap *imap, struct cursor *c)
+{
+    struct fetch_modifiers modifiers = {0};
+    if (cursor_at_end(c))
+        return modifiers;
+    parse_space(c);
+    cursor_expect(c, '(');
+    do {
+        struct str word = parse_atom(c, "fetch modifier");
+        if (str_eq_nocase(word, STR("CHANGEDSINCE")) && imap_has_capability(imap, STR("CONDSTORE")))
+            take_changed_since(c, &modifiers);
+        else if (str_eq_nocase(word, STR("PARTIAL")) && imap_has_capability(imap, STR("PARTIAL")))
+            take_page(imap, c, &modifiers);
+        else if (str_eq_nocase(word, STR("VANISHED")) && !modifiers.vanished)
+            modifiers.vanished = true;
+        else
+            cursor_fail(c, "a known fetch modifier");
+    } while (cursor_skip(c, ' '));
+    cursor_expect(c, ')');
+    return modifiers;
 }

@@ -5,7 +5,6 @@
 #include "services/imap/session.h"
 
 #define WRITE_TIMEOUT_MS 30000
-#define HANDSHAKE_TIMEOUT_MS 60000
 
 struct process {
     struct imap_server imap;
@@ -18,7 +17,11 @@ static bool open_tls(struct process *p, const struct settings *settings, struct 
     if (settings->tls_certificate.len == 0)
         return true;
     const struct tls_certificate certificate = {settings->tls_certificate, settings->tls_key};
-    const struct tls_server_config config = {.certificates = &certificate, .certificate_count = 1};
+    const struct tls_server_config config = {
+        .certificates = &certificate,
+        .certificate_count = 1,
+        .request_client_certificate = p->imap.config->client_certificates,
+    };
     p->tls = tls_context_new_server(&config, err);
     return p->tls != NULL;
 }
@@ -34,6 +37,9 @@ static bool listen_on(struct process *p, struct str address, uint64_t port, bool
                                               .tls_implicit = implicit,
                                               .proxy_networks = config->proxy_networks.items,
                                               .proxy_network_count = config->proxy_networks.len,
+                                              .keepalive_s = (unsigned)config->keepalive_s,
+                                              .admission = p->imap.admission,
+                                              .admission_logins = true,
                                               .user = &p->imap};
     return session_server_listen(p->server, &listener, err);
 }
@@ -45,10 +51,15 @@ static bool listen_everywhere(struct process *p, struct err *err)
         struct str address = config->listen.items[i];
         if (config->port > 0)
             TRY(listen_on(p, address, config->port, false, err));
-        if (config->tls_port > 0 && p->tls)
+        if (config->tls_port > 0)
             TRY(listen_on(p, address, config->tls_port, true, err));
     }
     return true;
+}
+
+static void login_ended(void *user, const char *ip, bool succeeded)
+{
+    admission_login_ended(user, ip, succeeded);
 }
 
 static bool open_backend(struct process *p, struct service *service, struct err *err)
@@ -58,7 +69,12 @@ static bool open_backend(struct process *p, struct service *service, struct err 
         return false;
     p->imap.registry = registry_new(p->imap.backend);
     const struct backend_events events = {
-        .changed = registry_changed, .reconnected = registry_reconnected, .user = p->imap.registry};
+        .changed = registry_changed,
+        .reconnected = registry_reconnected,
+        .user = p->imap.registry,
+        .login_ended = p->imap.admission ? login_ended : NULL,
+        .login_user = p->imap.admission,
+    };
     return backend_listen(p->imap.backend, service, &events, err);
 }
 
@@ -69,7 +85,8 @@ static bool start(struct service *service, struct err *err)
     service->state = p;
     p->imap.settings = service->settings;
     p->imap.config = config;
-    p->imap.admission = config->limit_connections ? admission_new() : NULL;
+    bool limits = config->limit_connections && !service->settings->localserve;
+    p->imap.admission = limits ? admission_new() : NULL;
     p->imap.commands =
         metrics_histogram(service->metrics, "mailrail_imap_command_seconds",
                           "IMAP commands by verb and result", "command", "result", NULL);
@@ -79,8 +96,7 @@ static bool start(struct service *service, struct err *err)
                                                  .workers_max = (unsigned)config->workers_max,
                                                  .sessions_max = (unsigned)config->sessions_max,
                                                  .write_timeout_ms = WRITE_TIMEOUT_MS,
-                                                 .next_cid = service_next_cid,
-                                                 .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS};
+                                                 .next_cid = service_next_cid};
     p->server = session_server_new(&server);
     return open_backend(p, service, err) && open_tls(p, service->settings, err) &&
            listen_everywhere(p, err);
@@ -130,6 +146,7 @@ int main(int argc, char **argv)
         .options = imap_options,
         .option_count = imap_option_count,
         .config_size = sizeof(struct imap_config),
+        .check = imap_check_config,
         .start = start,
         .run = run,
         .drain = drain,

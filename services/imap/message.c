@@ -12,7 +12,7 @@ bool message_open(struct message *m, struct err *err)
     if (m->fd >= 0)
         return true;
     struct layout_path path = layout_message(m->data, m->account_id, m->row->id);
-    int fd = open(path.text, O_RDONLY | O_CLOEXEC);
+    int fd = open(path.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         err_set_errno(err, errno, "open %s", path.text);
         /* That we may not read it is a fault of ours, and says nothing about the session. */

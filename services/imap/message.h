@@ -16,6 +16,8 @@ struct message {
     const struct view_message *row;
     struct str prefix;
     const struct structure *structure; /* NULL unless it was asked for */
+    uint64_t email_id;                 /* 0 unless anything of its row was asked for */
+    uint64_t thread_id;                /* 0 too of another's (RFC 8474 5.2) */
     int fd;                            /* -1: not open */
     struct file_map map;               /* empty unless message_map was called */
 };

@@ -55,8 +55,8 @@ static struct str quoted_rest(struct cursor *c, struct arena *arena)
     return str_make(text, len);
 }
 
-/* literal = "{" number64 ["+"] "}" CRLF *CHAR8, "{" not yet taken. */
-static struct str literal(struct cursor *c)
+/* "{" number64 ["+"] "}" CRLF *OCTET */
+static struct str literal_bytes(struct cursor *c)
 {
     cursor_expect(c, '{');
     uint64_t size = cursor_take_number(c, PARSE_STRING_MAX, "literal size");
@@ -64,7 +64,20 @@ static struct str literal(struct cursor *c)
     cursor_expect(c, '}');
     cursor_skip(c, '\r');
     cursor_expect(c, '\n');
-    struct str bytes = cursor_take(c, (size_t)size, "literal");
+    return cursor_take(c, (size_t)size, "literal");
+}
+
+/* literal8 = "~{" ...: any bytes */
+struct str parse_literal8(struct cursor *c)
+{
+    cursor_expect(c, '~');
+    return literal_bytes(c);
+}
+
+/* literal: without NUL */
+static struct str literal(struct cursor *c)
+{
+    struct str bytes = literal_bytes(c);
     if (str_find_char(bytes, '\0') >= 0)
         cursor_fail(c, "literal without NUL");
     return bytes;

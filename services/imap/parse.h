@@ -22,6 +22,7 @@ struct str parse_tag(struct cursor *c);
 struct str parse_atom(struct cursor *c, const char *what);
 /* string = quoted / literal. UTF-8 is accepted in both. */
 struct str parse_string(struct cursor *c, struct arena *arena);
+struct str parse_literal8(struct cursor *c);
 /* astring = 1*ASTRING-CHAR / string */
 struct str parse_astring(struct cursor *c, struct arena *arena);
 /* nstring = string / nil: STR_NULL for NIL. */

@@ -1,6 +1,7 @@
 #ifndef SERVICES_IMAP_REGISTRY_H
 #define SERVICES_IMAP_REGISTRY_H
 
+#include "services/imap/snapshot.h"
 #include "services/imap/view.h"
 
 /*
@@ -26,13 +27,41 @@ void registry_free(struct registry *r);
 void registry_changed(void *user, const struct backend_event *event);
 void registry_reconnected(void *user);
 
-/* Counted; the first session of an account subscribes to its events. */
+/* For who is logged in, and for who has a mailbox of the account open that is shared with him.
+ * Counted; the first session of an account subscribes to its events. */
 struct account *registry_enter(struct registry *r, uint64_t account_id);
 void registry_leave(struct registry *r, struct account *a);
 uint64_t account_id(const struct account *a);
+/* Changes when annotations of the account may have changed. */
+uint64_t account_annotation_events(struct account *a);
+/* Changes when rights of others to mailboxes of the account may have changed. */
+uint64_t account_rights_events(struct account *a);
+/* How many events about it have come. */
+uint64_t account_events(struct account *a);
+/* How many of them were about names or subscriptions. Costs no lock. */
+uint64_t account_mailbox_events(const struct account *a);
+
+/* The account's mailboxes, as current as the events that came, all of them or (`names_only`) those
+ * about names; and later than the snapshot numbered `after`. Shared: of sessions that want it after
+ * the same event, one asks store, and the others wait for it. The caller gets a reference; NULL
+ * when store does not tell. */
+struct snapshot *account_list(struct account *a, const struct backend_call *call, bool names_only,
+                              uint64_t after, struct err *err) MUST_USE;
+/* The number of the newest snapshot that was asked for. */
+uint64_t account_snapshots(const struct account *a);
+
+/* Wakes a session whenever something in the account changed, until account_unwatch. */
+struct account_watch {
+    struct list_link link;
+    struct session_handle handle; /* set before */
+    bool names_only;              /* set before: only names and subscriptions count */
+};
+void account_watch(struct account *a, struct account_watch *watch);
+void account_unwatch(struct account *a, struct account_watch *watch);
 
 /* The current view of the mailbox, shared when some session has it already: one RPC then too, since
- * the name must still mean that mailbox and the view be current. The caller gets a reference. */
+ * the name must still mean that mailbox and the view be current. Of a large mailbox that is new it
+ * knows only how many messages there are (view_load). The caller gets a reference. */
 bool account_open_view(struct account *a, const struct backend_call *call, struct str name,
                        struct view **ret_view, struct err *err) MUST_USE;
 /* Gives the reference back; the last one ends the view. */

@@ -5,6 +5,9 @@
 #include "common/text/utf8.h"
 #include "services/imap/announce.h"
 #include "services/imap/command.h"
+#include "services/imap/metadata.h"
+#include "services/imap/condstore.h"
+#include "services/imap/notify.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,11 +18,23 @@
 /* ---- The end of a command */
 
 /* RFC 9051 7.5.1: no EXPUNGE, and by spec 2.18 nothing else, in commands by message number. */
-static bool may_announce(const struct imap *imap)
+static bool may_tell(const struct imap *imap)
 {
-    if (imap->state != STATE_SELECTED || !imap->row || (imap->row->flags & COMMAND_SILENT))
+    if (!imap->row || (imap->row->flags & COMMAND_SILENT))
         return false;
     return imap->uid || !(imap->row->flags & COMMAND_NUMBERS);
+}
+
+static bool may_announce(const struct imap *imap)
+{
+    return imap->state == STATE_SELECTED && may_tell(imap);
+}
+
+/* Names of mailboxes that others changed (spec 2.18). NOTIFY tells them at other times. */
+static bool tell_names(struct imap *imap)
+{
+    bool may = may_tell(imap) && !imap->notify && !(imap->row->flags & COMMAND_NAMES);
+    return !may || notify_report(imap);
 }
 
 static void count_command(struct imap *imap)
@@ -39,10 +54,18 @@ static void count_command(struct imap *imap)
 static enum session_next finish(struct imap *imap)
 {
     if (may_announce(imap) && !announce(imap)) {
+        if (imap->announcement.broken)
+            return SESSION_ABORT;
+        imap->more = finish;
+        return SESSION_MORE;
+    }
+    if (!tell_names(imap)) {
         imap->more = finish;
         return SESSION_MORE;
     }
     enum session_next next = imap->final_next;
+    if (imap->row && (imap->row->flags & COMMAND_NUMBERS) && !imap->uid)
+        condstore_tell_delayed(imap);
     buf_append(imap_out(imap), imap->final);
     count_command(imap);
     imap_command_reset(imap);
@@ -54,8 +77,8 @@ static enum session_next finish(struct imap *imap)
 static void refresh(struct imap *imap)
 {
     struct err err;
-    struct backend_call call = imap_call(imap);
-    if (view_is_stale(imap->selected.view) &&
+    struct backend_call call = imap_call_on(imap, imap->selected.view);
+    if (!imap->selected.revoked && view_is_stale(imap->selected.view) &&
         !view_refresh(imap->selected.view, imap->server->backend, &call, false, &err))
         log_debug(session_log(imap->session), "view not refreshed", LOG_ERR(&err));
 }
@@ -78,6 +101,7 @@ static enum session_next end_command(struct imap *imap, enum session_next next, 
     imap->final_next = next;
     if (may_announce(imap))
         refresh(imap);
+    metadata_tell(imap);
     return finish(imap);
 }
 
@@ -109,10 +133,17 @@ enum session_next respond_bad(struct imap *imap, const char *format, ...)
     END_COMMAND(SESSION_READ, "BAD");
 }
 
+enum session_next respond_bad_charset(struct imap *imap)
+{
+    return respond_no(imap, "[BADCHARSET (US-ASCII UTF-8)] unknown charset");
+}
+
 enum session_next respond_syntax(struct imap *imap, const struct err *err)
 {
     if (err->kind == ERR_LIMIT)
         return respond_bad(imap, "[TOOBIG] %s", err->detail);
+    if (err->reply[0])
+        return respond_bad(imap, "%s", err->reply);
     return respond_bad(imap, "%s", err->detail);
 }
 
@@ -121,21 +152,24 @@ static const struct {
     enum err_kind kind;
     const char *code;
     const char *text;
-    bool log;
+    enum log_level level; /* an error when only an administrator can end it */
 } failures[] = {
-    {ERR_SYNTAX, "[CANNOT] ", "not a name that can be used", false},
-    {ERR_STATE, "", "not possible", false},
-    {ERR_LIMIT, "[LIMIT] ", "too large or too many", false},
-    {ERR_NOT_FOUND, "[NONEXISTENT] ", "no such mailbox", false},
-    {ERR_CONFLICT, "[ALREADYEXISTS] ", "exists already", false},
-    {ERR_TEMPORARY, "[UNAVAILABLE] ", "not possible now, try again later", true},
-    {ERR_TIMEOUT, "[UNAVAILABLE] ", "took too long, try again later", true},
-    {ERR_UNAVAILABLE, "[UNAVAILABLE] ", "the mail store does not answer, try again later", true},
-    {ERR_CORRUPT, "[CORRUPTION] ", "stored data is damaged", true},
-    {ERR_INTERNAL, "[SERVERBUG] ", "internal failure", true},
+    {ERR_SYNTAX, "[CANNOT] ", "not a name that can be used", LOG_DEBUG},
+    {ERR_STATE, "", "not possible", LOG_DEBUG},
+    {ERR_LIMIT, "[LIMIT] ", "too large or too many", LOG_DEBUG},
+    {ERR_NOT_FOUND, "[NONEXISTENT] ", "no such mailbox", LOG_DEBUG},
+    {ERR_CONFLICT, "[ALREADYEXISTS] ", "exists already", LOG_DEBUG},
+    {ERR_TEMPORARY, "[UNAVAILABLE] ", "not possible now, try again later", LOG_WARN},
+    {ERR_TIMEOUT, "[UNAVAILABLE] ", "took too long, try again later", LOG_WARN},
+    {ERR_UNAVAILABLE, "[UNAVAILABLE] ", "the mail store does not answer, try again later",
+     LOG_WARN},
+    {ERR_CORRUPT, "[CORRUPTION] ", "stored data is damaged", LOG_ERROR},
+    {ERR_INTERNAL, "[SERVERBUG] ", "internal failure", LOG_ERROR},
+    {ERR_FORBIDDEN, "[NOPERM] ", "you have no right to do that", LOG_DEBUG},
+    {ERR_NO_SPACE, "[UNAVAILABLE] ", "the server has no space left, try again later", LOG_ERROR},
 };
 
-/* A session of ours has all rights in its account: what store denies is the token itself. The
+/* Missing rights are ERR_FORBIDDEN: what store denies is the token itself. The
  * password was changed, or the account is gone; a client that stayed would only see failures. */
 enum session_next respond_session_ended(struct imap *imap)
 {
@@ -150,9 +184,8 @@ enum session_next respond_err(struct imap *imap, const struct err *err)
         return respond_session_ended(imap);
     while (row + 1 < ARRAY_LEN(failures) && failures[row].kind != err->kind)
         row++;
-    if (failures[row].log)
-        log_warn(session_log(imap->session), "command failed",
-                 LOG_STR("command", imap->row ? imap->row->verb : STR("")), LOG_ERR(err));
+    LOG_AT(failures[row].level, session_log(imap->session), "command failed",
+           LOG_STR("command", imap->row ? imap->row->verb : STR("")), LOG_ERR(err), LOG_END);
     return respond_no(imap, "%s%s", failures[row].code,
                       err->reply[0] ? err->reply : failures[row].text);
 }
@@ -193,21 +226,34 @@ enum session_next respond_bye(struct imap *imap, const char *format, ...)
 
 /* ---- Strings */
 
-/* quoted = DQUOTE *QUOTED-CHAR DQUOTE, without NUL, CR and LF */
-static bool can_quote(struct str text, bool utf8)
+enum string_form {
+    STRING_PLAIN,   /* in quotes as it is */
+    STRING_ESCAPED, /* in quotes, some characters after a backslash */
+    STRING_LITERAL,
+};
+
+/* quoted = DQUOTE *QUOTED-CHAR DQUOTE, without NUL, CR and LF. One look at each character without a
+ * branch: a FETCH of all envelopes is mostly this. */
+static enum string_form form_of(struct str text, bool utf8)
 {
+    unsigned forbidden = 0, special = 0, all = 0;
     if (text.len > QUOTED_MAX)
-        return false;
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] == '\0' || text.ptr[i] == '\r' || text.ptr[i] == '\n' ||
-            (!utf8 && (unsigned char)text.ptr[i] >= 0x80))
-            return false;
-    return true;
+        return STRING_LITERAL;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        forbidden |= (unsigned)(c == '\0') | (unsigned)(c == '\r') | (unsigned)(c == '\n');
+        special |= (unsigned)(c == '"') | (unsigned)(c == '\\');
+        all |= c;
+    }
+    if (forbidden || (!utf8 && all >= 0x80))
+        return STRING_LITERAL;
+    return special ? STRING_ESCAPED : STRING_PLAIN;
 }
 
 void respond_string(struct buf *out, struct str text, bool utf8)
 {
-    if (!can_quote(text, utf8)) {
+    enum string_form form = form_of(text, utf8);
+    if (form == STRING_LITERAL) {
         buf_append_char(out, '{');
         buf_append_u64(out, text.len);
         buf_append(out, STR("}\r\n"));
@@ -215,7 +261,9 @@ void respond_string(struct buf *out, struct str text, bool utf8)
         return;
     }
     buf_append_char(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
+    if (form == STRING_PLAIN)
+        buf_append(out, text);
+    for (size_t i = 0; form == STRING_ESCAPED && i < text.len; i++) {
         if (text.ptr[i] == '"' || text.ptr[i] == '\\')
             buf_append_char(out, '\\');
         buf_append_char(out, text.ptr[i]);

@@ -22,6 +22,8 @@ enum session_next respond_err(struct imap *imap, const struct err *err);
 enum session_next respond_session_ended(struct imap *imap);
 /* BAD for what a cursor, or a parser with it, did not accept. */
 enum session_next respond_syntax(struct imap *imap, const struct err *err);
+/* NO for a search in a charset that we do not know (RFC 9051 6.4.4). */
+enum session_next respond_bad_charset(struct imap *imap);
 /* As respond_ok, and what comes after the answer: SESSION_CLOSE, SESSION_STARTTLS. */
 enum session_next respond_ok_then(struct imap *imap, enum session_next next, const char *format,
                                   ...) PRINTF_LIKE(3, 4);

@@ -4,16 +4,18 @@
 
 #define BATCH_ARENA_MAX (256u << 20)
 
-void rows_init(struct rows *r, struct imap *imap, struct uid_set *uids, bool structure, bool prefix)
+void rows_init(struct rows *r, struct imap *imap, struct uid_set *uids, uint32_t structure,
+               bool prefix)
 {
     r->uids = *uids;
     *uids = (struct uid_set){0};
+    r->view = imap->selected.view;
+    r->horizon = imap->selected.user.horizon;
     r->structure = structure;
     r->prefix = prefix;
     arena_init(&r->batch_arena, BATCH_ARENA_MAX);
     arena_init(&r->row_arena, STRUCTURE_ARENA_SIZE);
-    r->message = (struct message){
-        .data = imap->server->settings->data, .account_id = account_id(imap->account), .fd = -1};
+    r->message = (struct message){.data = imap->server->settings->data, .fd = -1};
 }
 
 void rows_release(struct rows *r)
@@ -24,12 +26,13 @@ void rows_release(struct rows *r)
     arena_release(&r->row_arena);
 }
 
-/* Which messages of the batch have something to ask for. */
+/* Which messages of the batch have something to ask for. Of another's all that are read: store says
+ * whether they are still in the mailbox, which their files do not. */
 static size_t collect_ids(const struct rows *r, uint64_t *ids)
 {
     size_t count = 0;
     for (size_t i = 0; i < r->len; i++)
-        if (r->structure || r->batch[i].message.prefix_size > 0)
+        if (r->structure || r->ids || r->is_others || r->batch[i].message.prefix_size > 0)
             ids[count++] = r->batch[i].message.id;
     return count;
 }
@@ -47,14 +50,16 @@ static bool load_texts(struct rows *r, struct imap *imap, struct err *err)
 {
     uint64_t ids[ROWS_BATCH];
     memset(r->texts, 0, sizeof(r->texts));
-    size_t wanted = r->structure || r->prefix ? collect_ids(r, ids) : 0, count;
+    r->is_others = view_owner(r->view) != account_id(imap->account);
+    size_t wanted = r->structure || r->ids || r->prefix ? collect_ids(r, ids) : 0, count;
     if (wanted == 0)
         return true;
     arena_reset(&r->batch_arena);
     struct message_row *texts;
-    struct backend_call call = imap_call_in(imap, &r->batch_arena);
-    if (!backend_messages(imap->server->backend, &call, view_info(imap->selected.view).mailbox_id,
-                          ids, wanted, r->prefix, r->structure, &texts, &count, err))
+    struct backend_call call = imap_call_on(imap, r->view);
+    call.arena = &r->batch_arena;
+    if (!backend_messages(imap->server->backend, &call, view_info(r->view).mailbox_id, ids, wanted,
+                          r->prefix, r->structure, &texts, &count, err))
         return false;
     match_texts(r, texts, count);
     return true;
@@ -62,10 +67,9 @@ static bool load_texts(struct rows *r, struct imap *imap, struct err *err)
 
 static bool load_batch(struct rows *r, struct imap *imap, struct err *err)
 {
-    struct selected *selected = &imap->selected;
     r->at = 0;
-    r->len = view_read(selected->view, selected->user.horizon, &r->uids, r->after_uid, r->batch,
-                       ROWS_BATCH);
+    r->len = view_read_since(r->view, r->horizon, &r->uids, r->changed_since, r->after_uid,
+                             r->batch, ROWS_BATCH);
     if (r->len == 0)
         return false;
     r->after_uid = r->batch[r->len - 1].message.uid;
@@ -75,19 +79,24 @@ static bool load_batch(struct rows *r, struct imap *imap, struct err *err)
 static bool load_message(struct rows *r, struct err *err)
 {
     struct message *m = &r->message;
+    m->account_id = view_owner(r->view);
     const struct message_row *text = r->texts[r->at];
     r->row = r->batch[r->at];
     m->row = &r->row.message;
     m->prefix = text ? text->prefix : STR_NULL;
     m->structure = NULL;
-    if (!text && r->row.message.prefix_size > 0 && r->prefix)
+    m->email_id = text ? text->email_id : 0;
+    m->thread_id = text ? text->thread_id : 0;
+    bool is_read = r->prefix && (r->row.message.prefix_size > 0 || r->is_others);
+    if (!text && (is_read || (r->structure && r->is_others)))
         return err_set(err, ERR_NOT_FOUND, "message %u is gone", m->row->uid);
     if (r->prefix && m->prefix.len != r->row.message.prefix_size)
         return err_set(err, ERR_CORRUPT, "prefix of message %u has a wrong size", m->row->uid);
     if (!text || !r->structure)
         return true;
     arena_reset(&r->row_arena);
-    return structure_decode(text->structure, &r->row_arena, &m->structure, err);
+    return structure_decode_pieces(text->structure, r->structure, &r->row_arena, &m->structure,
+                                   err);
 }
 
 bool rows_load(struct rows *r, struct imap *imap, struct err *err)

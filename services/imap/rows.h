@@ -8,7 +8,7 @@
  * A walk over the messages of a set, for commands that read them: rows are taken from the view in
  * batches, and what is not in the view (prefixes, structures) is asked for once for each batch.
  *
- *     rows_init(&rows, imap, &uids, true, true);
+ *     rows_init(&rows, imap, &uids, STRUCTURE_ALL, true);
  *     for (; rows_load(&rows, imap, &err); rows_next(&rows))
  *         use(&rows.row, &rows.message);
  *     if (err.kind != ERR_NONE) ...
@@ -17,10 +17,15 @@
 #define ROWS_BATCH 256
 
 struct rows {
+    struct view *view; /* the selected one, unless set after rows_init */
+    uint64_t horizon;  /* the session's, likewise */
     struct uid_set uids;
-    uint32_t after_uid; /* the last UID of the batch */
-    bool structure;
+    uint64_t changed_since; /* only messages with a modseq above it; may be set after rows_init */
+    uint32_t after_uid;     /* the last UID of the batch */
+    uint32_t structure;     /* which pieces of it (structure.h) */
     bool prefix;
+    bool ids;       /* set it after rows_init, for email_id and thread_id of each message */
+    bool is_others; /* the view is of another account; known after rows_load */
     struct view_row batch[ROWS_BATCH];
     struct message_row *texts[ROWS_BATCH]; /* of the rows; NULL: none asked for, or gone */
     size_t len;
@@ -34,7 +39,7 @@ struct rows {
 };
 
 /* Takes `uids`. */
-void rows_init(struct rows *r, struct imap *imap, struct uid_set *uids, bool structure,
+void rows_init(struct rows *r, struct imap *imap, struct uid_set *uids, uint32_t structure,
                bool prefix);
 void rows_release(struct rows *r);
 

@@ -1,4 +1,3 @@
-#include "common/mail/encoded_word.h"
 #include "common/mail/header.h"
 #include "services/imap/flags.h"
 #include "services/imap/search.h"
@@ -30,6 +29,14 @@ static bool is_day_in(const struct search_key *key, struct date date)
     return key->first <= day && day <= key->last;
 }
 
+/* Messages from before the save date was kept were saved when they were received (RFC 8514 4.3). */
+static struct date saved_date(const struct view_message *m)
+{
+    if (m->saved_s == 0)
+        return (struct date){m->received_s, m->zone_minutes};
+    return (struct date){.time_s = m->saved_s};
+}
+
 static bool was_sent(const struct search_key *key, const struct subject *s)
 {
     const struct envelope *envelope = s->message->structure->envelope;
@@ -46,8 +53,7 @@ static bool field_contains(const struct search_key *key, struct str header, stru
             continue;
         if (key->empty_text)
             return true;
-        struct str value = header_unfold(field.raw_value, scratch);
-        if (search_text_contains(key->words, encoded_word_decode(value, scratch)))
+        if (search_text_contains(key->words, search_field_value(field.raw_value, scratch)))
             return true;
     }
     return false;
@@ -79,17 +85,31 @@ static bool matches_plain(const struct search_key *key, const struct subject *s)
     case SEARCH_KEYWORD:
         return has_keyword(s->row, key->text);
     case SEARCH_UIDS:
-        return uid_set_has(&key->uids, s->row->uid);
+        return uid_set_has(&key->uids, s->row->uid) || (key->min > 0 && key->min <= s->row->uid);
     case SEARCH_SIZE:
         return key->min <= s->row->size && s->row->size <= key->max;
+    case SEARCH_MODSEQ:
+        return key->min <= s->row->modseq;
     case SEARCH_RECEIVED:
         return is_day_in(key, (struct date){s->row->received_s, s->row->zone_minutes});
     case SEARCH_SENT:
         return was_sent(key, s);
+    case SEARCH_AGE:
+        return key->first <= s->row->received_s && s->row->received_s <= key->last;
+    case SEARCH_SAVED:
+        return is_day_in(key, saved_date(s->row));
+    case SEARCH_HAS_SAVED:
+        return s->row->saved_s != 0;
     case SEARCH_HEADER:
         return has_field(key, s);
     case SEARCH_WORDS:
         return search_matches(key->words, s->message->prefix, s->file, s->message->structure);
+    case SEARCH_EMAILID:
+        return s->message->email_id == key->min;
+    case SEARCH_THREADID:
+        return s->message->thread_id != 0 && s->message->thread_id == key->min;
+    case SEARCH_FILTER:
+        break;
     case SEARCH_AND:
         return matches_children(key, s, true);
     case SEARCH_OR:
@@ -111,13 +131,10 @@ enum search_cost search_cost(const struct search_program *program)
     return cost;
 }
 
-bool search_row_matches(const struct search_program *program, const struct view_row *row)
+bool search_key_matches_row(const struct search_key *key, const struct view_row *row)
 {
     struct subject s = {.row = &row->message};
-    for (const struct search_key *key = program->keys; key; key = key->next)
-        if (key->cost == SEARCH_COST_ROW && !matches(key, &s))
-            return false;
-    return true;
+    return matches(key, &s);
 }
 
 bool search_message_matches(const struct search_program *program, struct message *message,

@@ -10,6 +10,7 @@
 #define DEPTH_MAX 100
 #define FIELDS_MAX 200
 #define SCRATCH_SLACK (64 * 1024)
+#define OWN_HEADER_READ (8 * 1024)
 
 /* ---- Grammar (RFC 9051 9) */
 
@@ -132,7 +133,7 @@ void section_write(const struct section *section, struct buf *out)
 
 bool section_needs_structure(const struct section *section)
 {
-    return section->depth > 0 || section->text != SECTION_ALL;
+    return section->depth > 0;
 }
 
 /* ---- Content */
@@ -169,24 +170,13 @@ static bool not_there(struct err *err)
     return err_reply(err, "the message has no such section");
 }
 
-/* The part whose header or text is asked for: the message itself, or the one inside a message
- * part. */
-static const struct part *message_part(const struct section *section, const struct message *m)
+/* The part whose header or text is asked for: the one itself, or the message inside. */
+static const struct part *wanted_part(const struct section *section, const struct message *m)
 {
-    if (section->depth == 0)
-        return m->structure->root;
     const struct part *part = structure_find(m->structure, section->path, section->depth);
+    if (section->text == SECTION_ALL || section->text == SECTION_MIME)
+        return part;
     return part && part_is_message(part) ? part->message : NULL;
-}
-
-/* A header section: of the message itself it starts with the prefix. */
-static struct content header_of(const struct section *section, const struct message *m,
-                                const struct part *part)
-{
-    struct content content = file_piece(m, part->header_offset, part->body_offset);
-    if (section->depth == 0 && section->text != SECTION_MIME)
-        content.head = m->prefix;
-    return content;
 }
 
 static bool is_listed(const struct section *section, struct str name)
@@ -209,7 +199,7 @@ static bool is_wanted(const struct section *section, struct str name)
     }
 }
 
-/* The wanted fields of a header section, and the empty line. */
+/* The wanted fields of a header section, and the empty line. `header` may be in scratch. */
 static bool filter_header(const struct section *section, struct message *m, struct content header,
                           struct buf *scratch, struct content *ret, struct err *err)
 {
@@ -219,6 +209,7 @@ static bool filter_header(const struct section *section, struct message *m, stru
     bool ok = header.len == 0 || message_read(m, header.offset, (size_t)header.len, &whole, err);
     struct header_walk walk = header_walk_init(buf_str(&whole));
     struct header_field field;
+    buf_reset(scratch);
     while (ok && header_next(&walk, &field))
         if (is_wanted(section, field.name))
             buf_append(scratch, str_slice(buf_str(&whole), field.offset, field.size));
@@ -228,32 +219,65 @@ static bool filter_header(const struct section *section, struct message *m, stru
     return ok;
 }
 
-bool section_find(const struct section *section, struct message *m, struct buf *scratch,
-                  struct content *ret, struct err *err)
+/* The prefix and the file's header section. Where that ends is seen in the file, which is quicker
+ * than asking for the structure. Nearly always the file's first bytes have it all. */
+static bool find_own_header(struct message *m, struct buf *scratch, struct content *ret,
+                            struct err *err)
 {
-    if (section->depth == 0 && section->text == SECTION_ALL) {
+    struct str file;
+    uint64_t size = message_file_size(m);
+    size_t first = size < OWN_HEADER_READ ? (size_t)size : OWN_HEADER_READ;
+    buf_append(scratch, m->prefix);
+    TRY(message_read(m, 0, first, scratch, err));
+    size_t end = header_size(str_skip(buf_str(scratch), m->prefix.len));
+    *ret = (struct content){.head = str_slice(buf_str(scratch), 0, m->prefix.len + end)};
+    if (end < first || first == size)
+        return true;
+    TRY(message_map(m, &file, err));
+    *ret = piece(0, header_size(file));
+    ret->head = m->prefix;
+    return true;
+}
+
+/* Of the message itself. */
+static bool find_own(const struct section *section, struct message *m, struct buf *scratch,
+                     struct content *ret, struct err *err)
+{
+    if (section->text == SECTION_ALL) {
         *ret = piece(0, message_file_size(m));
         ret->head = m->prefix;
         return true;
     }
-    bool own = section->text == SECTION_ALL || section->text == SECTION_MIME;
-    const struct part *part = own ? structure_find(m->structure, section->path, section->depth)
-                                  : message_part(section, m);
+    struct content header;
+    TRY(find_own_header(m, scratch, &header, err));
+    if (section->text == SECTION_TEXT)
+        *ret = piece(content_size(&header) - m->prefix.len, message_file_size(m));
+    else if (section->text == SECTION_HEADER)
+        *ret = header;
+    else
+        return filter_header(section, m, header, scratch, ret, err);
+    return true;
+}
+
+bool section_find(const struct section *section, struct message *m, struct buf *scratch,
+                  struct content *ret, struct err *err)
+{
+    if (section->depth == 0)
+        return find_own(section, m, scratch, ret, err);
+    const struct part *part = wanted_part(section, m);
     if (!part)
         return not_there(err);
+    struct content header = file_piece(m, part->header_offset, part->body_offset);
     switch (section->text) {
     case SECTION_HEADER:
-        *ret = header_of(section, m, part);
+        *ret = header;
         return true;
     case SECTION_TEXT:
-        *ret =
-            file_piece(m, part->body_offset, section->depth == 0 ? UINT64_MAX : part->end_offset);
-        return true;
     case SECTION_ALL:
         *ret = file_piece(m, part->body_offset, part->end_offset);
         return true;
     default:
-        return filter_header(section, m, header_of(section, m, part), scratch, ret, err);
+        return filter_header(section, m, header, scratch, ret, err);
     }
 }
 

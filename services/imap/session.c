@@ -1,11 +1,14 @@
 #include "services/imap/session.h"
 
 #include "common/base/clock.h"
-#include "common/sys/admission.h"
+#include "common/mail/imap_capability.h"
 #include "services/imap/append.h"
+#include "services/imap/auth.h"
 #include "services/imap/capability.h"
 #include "services/imap/command.h"
 #include "services/imap/idle.h"
+#include "services/imap/metadata.h"
+#include "services/imap/notify.h"
 #include "services/imap/parse.h"
 #include "services/imap/respond.h"
 #include "services/imap/select.h"
@@ -13,6 +16,7 @@
 /* Literals of ordinary commands (spec 2.4); messages are not among them. */
 #define LITERALS_MAX 1000
 #define LITERAL_BYTES_MAX (1000 * 1024)
+#define LITERAL_MINUS_MAX 4096 /* of one that comes unasked (RFC 7888 5) */
 #define COMMAND_MAX (LITERAL_BYTES_MAX + 4 * FRAME_LINE_MAX)
 
 /* Of a command with what store answers: changes of all messages of a large mailbox are many. */
@@ -80,6 +84,9 @@ void imap_command_reset(struct imap *imap)
     buf_reset(&imap->command);
     session_set_trace(imap->session, LOG_TRACE_LINE);
     set_waiting_timeout(imap);
+    if (imap->woken_too_early)
+        session_wake(session_handle(imap->session));
+    imap->woken_too_early = false;
 }
 
 void imap_expect_bytes(struct imap *imap, uint64_t size)
@@ -89,15 +96,28 @@ void imap_expect_bytes(struct imap *imap, uint64_t size)
     session_set_read_timeout(imap->session, LITERAL_TIMEOUT_MS);
 }
 
-bool imap_has_capability(const struct imap *imap, struct str name)
+static bool is_hidden(const struct imap *imap, struct str name)
 {
     struct str rest = buf_str(&imap->capabilities_disabled), word;
     while (rest.len > 0) {
         str_cut(rest, ' ', &word, &rest);
         if (str_eq_nocase(word, name))
-            return false;
+            return true;
     }
-    return true;
+    return false;
+}
+
+/* What extends a hidden one is hidden with it: QRESYNC with CONDSTORE. */
+bool imap_has_capability(const struct imap *imap, struct str name)
+{
+    struct str base = imap_capability_base(name);
+    return !is_hidden(imap, name) && (str_is_null(base) || !is_hidden(imap, base));
+}
+
+/* An account from which LITERAL+ is hidden has LITERAL-, which IMAP4rev2 has in any case. */
+bool imap_may_come_unasked(const struct imap *imap, const struct frame_literal *literal)
+{
+    return literal->size <= LITERAL_MINUS_MAX || imap_has_capability(imap, STR("LITERAL+"));
 }
 
 /* ---- Calls */
@@ -130,6 +150,13 @@ struct backend_call imap_call(struct imap *imap)
     return imap_call_in(imap, &imap->arena);
 }
 
+struct backend_call imap_call_on(struct imap *imap, const struct view *view)
+{
+    struct backend_call call = imap_call(imap);
+    call.owner = view_owner(view);
+    return call;
+}
+
 /* ---- Collecting a command */
 
 static enum session_next run_command(struct imap *imap)
@@ -160,14 +187,17 @@ static bool literal_fits(const struct imap *imap, const struct frame_literal *li
 static enum session_next begin_literal(struct imap *imap, const struct frame_literal *literal)
 {
     struct command_start start;
-    bool known = command_parse_start(buf_str(&imap->command), &start) && start.row;
-    bool allowed = known && (start.row->states & imap->state);
+    bool known = command_parse_start(buf_str(&imap->command), &start) && start.row &&
+                 !command_is_hidden(imap, start.row);
+    bool allowed = known && command_is_allowed(imap, &start);
     if (!known && !literal->sync) {
         run_command(imap);
         return SESSION_CLOSE;
     }
     if (!known || (!allowed && literal->sync))
         return run_command(imap);
+    if (!imap_may_come_unasked(imap, literal) && !literal->sync)
+        return refuse_literal(imap, literal, &start);
     enum session_next next;
     if (allowed && (start.row->flags & COMMAND_APPENDS) &&
         append_takes_literal(imap, &start, literal, &next))
@@ -225,6 +255,11 @@ static enum session_next collect(struct imap *imap, struct str unit, bool is_lin
 
 /* ---- Callbacks of the session server */
 
+static void on_refuse(struct session *s, const char *why)
+{
+    buf_printf(session_out(s), "* BYE [LIMIT] %s, try again later\r\n", why);
+}
+
 static enum session_next on_open(struct session *s)
 {
     struct imap *imap = session_state(s);
@@ -236,13 +271,10 @@ static enum session_next on_open(struct session *s)
     buf_init(&imap->token, TOKEN_MAX);
     buf_init(&imap->login, 512);
     buf_init(&imap->capabilities_disabled, 4096);
-    set_waiting_timeout(imap);
-    const char *refused =
-        admission_enter(imap->server->admission, session_peer(s)->remote_ip, true);
-    if (refused)
-        return respond_bye(imap, "[LIMIT] %s from your network, try again later", refused);
-    imap->is_admitted = true;
-    buf_append(imap_out(imap), STR("* OK ["));
+    auth_find_key(imap);
+    bool logged_in = auth_log_in_unasked(imap);
+    imap_command_reset(imap);
+    buf_append(imap_out(imap), logged_in ? STR("* PREAUTH [") : STR("* OK ["));
     capability_write(imap, imap_out(imap));
     buf_append(imap_out(imap), STR("] Mailrail ready\r\n"));
     return SESSION_READ;
@@ -274,14 +306,19 @@ static enum session_next on_more(struct session *s)
 
 static enum session_next on_secured(struct session *s)
 {
-    (void)s;
+    struct imap *imap = session_state(s);
+    auth_find_key(imap);
+    imap_command_reset(imap);
     return SESSION_READ;
 }
 
 static enum session_next on_wake(struct session *s)
 {
     struct imap *imap = session_state(s);
-    return imap->input == idle_input ? idle_wake(imap) : SESSION_READ;
+    if (imap->input == idle_input || (!imap->input && imap->command.len == 0))
+        return idle_wake(imap);
+    imap->woken_too_early = true;
+    return SESSION_READ;
 }
 
 /* The stream cannot be found back into step: the connection is dropped without a reply. */
@@ -293,10 +330,13 @@ static enum session_next on_overlong(struct session *s)
 
 static enum session_next on_timeout(struct session *s)
 {
-    return respond_bye(session_state(s), "no command for too long");
+    struct imap *imap = session_state(s);
+    if (imap->input == idle_input)
+        return idle_timeout(imap);
+    return respond_bye(imap, "no command for too long");
 }
 
-static enum session_next on_drain(struct session *s)
+static enum session_next on_drain(struct session *s, bool last UNUSED)
 {
     return respond_bye(session_state(s), "the server is shutting down");
 }
@@ -307,10 +347,11 @@ static void on_close(struct session *s)
     if (!imap->server)
         return;
     drop_work(imap);
+    notify_free(imap, imap->notify);
+    notify_free(imap, imap->unasked);
+    metadata_close(imap);
     selected_close(imap);
     registry_leave(imap->server->registry, imap->account);
-    if (imap->is_admitted)
-        admission_leave(imap->server->admission, session_peer(s)->remote_ip);
     arena_release(&imap->arena);
     buf_release_secret(&imap->command);
     buf_release_secret(&imap->token);
@@ -322,6 +363,7 @@ const struct session_ops imap_ops = {
     .protocol = "imap",
     .state_size = sizeof(struct imap),
     .input_max = FRAME_LINE_MAX,
+    .refuse = on_refuse,
     .open = on_open,
     .frame = on_frame,
     .run = on_run,

@@ -35,12 +35,19 @@ struct selected {
     struct view *view; /* NULL: none */
     struct view_user user;
     bool read_only;
+    struct buf prefix;       /* in front of the owner's name of it: "Other Users/<who>/" */
+    struct account *account; /* whose mailbox it is */
+    unsigned rights;         /* enum right; in an own account all */
+    uint64_t rights_events;  /* account_rights_events when they were asked for */
+    bool revoked;            /* the right to read is gone: there is nothing more to see */
     /* Modseqs of changes that this session made and whose result its client was told; up to
      * `own_until` there is nothing else beyond the horizon. */
     uint64_t own[SELECTED_OWN_MAX];
     unsigned own_next;
     uint64_t own_until;
-    struct uid_set saved; /* RFC 5182: what "$" means */
+    size_t keywords_len;      /* bytes of the mailbox's keywords that its client was told of */
+    struct uid_set saved;     /* RFC 5182: what "$" means */
+    struct context *contexts; /* RFC 5267: searches whose changes are told */
 };
 
 /* Telling the client what changed (announce.h), in steps when there is much. */
@@ -50,10 +57,16 @@ struct announcement {
         ANNOUNCE_EXPUNGED,
         ANNOUNCE_EXISTS,
         ANNOUNCE_MESSAGES,
+        ANNOUNCE_NEW, /* with the items that NOTIFY asked for */
+        ANNOUNCE_CONTEXTS,
     } step;
     uint64_t target; /* the horizon when it is done */
     uint32_t after_uid;
     uint32_t expunged;
+    struct fetch_run *run;           /* of ANNOUNCE_NEW */
+    bool plain;                      /* after it failed: new messages as usual */
+    struct context_update *contexts; /* of ANNOUNCE_CONTEXTS */
+    bool broken;                     /* the connection must end */
 };
 
 struct imap {
@@ -86,16 +99,31 @@ struct imap {
     struct buf token;
     int64_t token_expires_ms;
     struct buf login;                 /* the address */
-    struct buf capabilities_disabled; /* " IDLE MOVE ", upper case */
+    struct buf capabilities_disabled; /* " IDLE MOVE ", upper case; with a key before login */
     unsigned failures;
-    bool is_admitted; /* admission_leave is due */
+    bool has_key;      /* TLS has proven a registered key: EXTERNAL will do */
+    bool key_preauths; /* its owner need not even ask */
 
     /* ENABLE. */
     bool rev2;
-    bool utf8; /* UTF8=ACCEPT or rev2: names and strings go out as UTF-8 */
+    bool utf8;      /* UTF8=ACCEPT or rev2: names and strings go out as UTF-8 */
+    bool condstore; /* RFC 7162: modseqs are told; also without ENABLE */
+    bool qresync;   /* RFC 7162: VANISHED instead of EXPUNGE */
+    bool uid_only;  /* RFC 9586: message numbers are never used */
+
+    bool metadata; /* METADATA was enabled: changes of annotations are told */
+    struct account_watch metadata_watch;
+    uint64_t metadata_events; /* account_annotation_events of what was told */
+    uint64_t metadata_modseq; /* and the modseq */
+    uint64_t metadata_own;    /* the modseq of an own change */
 
     struct selected selected;
     struct announcement announcement;
+    struct notify *notify;  /* NULL: NOTIFY was not used */
+    struct notify *unasked; /* then, from login on: what every session hears of */
+    bool denied;            /* store knows the account no more */
+    int64_t idle_until_ms;  /* IDLE in which notices come: no longer than that */
+    bool woken_too_early;   /* while a command came in: again after it */
 };
 
 extern const struct session_ops imap_ops; /* `user` of the listener: struct imap_server */
@@ -105,6 +133,8 @@ void imap_enter(struct imap *imap, enum imap_state state);
  * about to end. */
 struct backend_call imap_call(struct imap *imap);
 struct backend_call imap_call_in(struct imap *imap, struct arena *arena);
+/* For RPCs about the mailbox of a view. */
+struct backend_call imap_call_on(struct imap *imap, const struct view *view);
 /* Gives `work` to the session: freed when the command ends, however it ends. */
 void imap_set_work(struct imap *imap, void *work, void (*work_free)(void *work));
 /* From now on units are bytes of a literal, at most `size`, until they have all come. */
@@ -113,6 +143,8 @@ void imap_expect_bytes(struct imap *imap, uint64_t size);
 void imap_command_reset(struct imap *imap);
 /* True when the capability is not hidden from this account. */
 bool imap_has_capability(const struct imap *imap, struct str name);
+/* Is the literal small enough to be sent without waiting (RFC 7888)? */
+bool imap_may_come_unasked(const struct imap *imap, const struct frame_literal *literal);
 
 static inline struct buf *imap_out(struct imap *imap)
 {

@@ -39,6 +39,26 @@ void uid_set_normalise(struct uid_set *set)
     set->len = kept + 1;
 }
 
+void uid_set_subtract(struct uid_set *set, const struct uid_set *other)
+{
+    struct uid_set rest = {0};
+    size_t at = 0;
+    for (size_t i = 0; i < set->len; i++) {
+        uint64_t first = set->items[i].first, last = set->items[i].last;
+        while (at < other->len && other->items[at].last < first)
+            at++;
+        for (size_t k = at; k < other->len && other->items[k].first <= last; k++) {
+            if (other->items[k].first > first)
+                uid_set_add_range(&rest, (uint32_t)first, other->items[k].first - 1);
+            first = (uint64_t)other->items[k].last + 1;
+        }
+        if (first <= last)
+            uid_set_add_range(&rest, (uint32_t)first, (uint32_t)last);
+    }
+    uid_set_release(set);
+    *set = rest;
+}
+
 void uid_set_release(struct uid_set *set)
 {
     array_release(set);
@@ -70,15 +90,52 @@ uint64_t uid_set_count(const struct uid_set *set)
     return count;
 }
 
+void uid_set_slice(const struct uid_set *set, uint64_t from, uint64_t to, struct uid_set *ret)
+{
+    uint64_t before = 0;
+    for (size_t i = 0; i < set->len && before < to; i++) {
+        struct uid_range range = set->items[i];
+        uint64_t count = (uint64_t)range.last - range.first + 1;
+        uint64_t first = from > before ? from - before : 0;
+        uint64_t end = to - before < count ? to - before : count;
+        if (first < end)
+            uid_set_add_range(ret, range.first + (uint32_t)first, range.first + (uint32_t)end - 1);
+        before += count;
+    }
+}
+
+static void write_range(struct uid_range range, bool more, struct buf *out)
+{
+    if (more)
+        buf_append_char(out, ',');
+    buf_append_u64(out, range.first);
+    if (range.last == range.first)
+        return;
+    buf_append_char(out, ':');
+    buf_append_u64(out, range.last);
+}
+
 void uid_set_write(const struct uid_set *set, struct buf *out)
 {
-    for (size_t i = 0; i < set->len; i++) {
-        if (i > 0)
-            buf_append_char(out, ',');
-        buf_append_u64(out, set->items[i].first);
-        if (set->items[i].last == set->items[i].first)
-            continue;
-        buf_append_char(out, ':');
-        buf_append_u64(out, set->items[i].last);
+    for (size_t i = 0; i < set->len; i++)
+        write_range(set->items[i], i > 0, out);
+}
+
+void number_list_end(struct number_list *list, struct buf *out)
+{
+    if (list->first == 0)
+        return;
+    write_range((struct uid_range){list->first, list->last}, list->written, out);
+    list->written = true;
+    list->first = 0;
+}
+
+void number_list_add(struct number_list *list, uint32_t number, struct buf *out)
+{
+    if (list->first > 0 && number == list->last + 1) {
+        list->last = number;
+        return;
     }
+    number_list_end(list, out);
+    list->first = list->last = number;
 }

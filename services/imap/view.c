@@ -2,7 +2,7 @@
 
 /* ---- Life cycle */
 
-struct view *view_new(uint64_t mailbox_id)
+struct view *view_new(uint64_t owner, uint64_t mailbox_id)
 {
     struct view *v = xcalloc(1, sizeof(*v));
     pthread_rwlock_init(&v->lock, NULL);
@@ -11,6 +11,7 @@ struct view *view_new(uint64_t mailbox_id)
     list_init(&v->users);
     buf_init(&v->name, VIEW_NAME_MAX);
     buf_init(&v->keywords, VIEW_KEYWORDS_MAX);
+    v->owner = owner;
     v->info.mailbox_id = mailbox_id;
     atomic_store(&v->references, 1);
     return v;
@@ -121,6 +122,19 @@ struct view_info view_info(struct view *v)
     return info;
 }
 
+size_t view_size(struct view *v)
+{
+    pthread_rwlock_rdlock(&v->lock);
+    size_t size = v->messages.len; /* none, while they are only counted */
+    pthread_rwlock_unlock(&v->lock);
+    return size;
+}
+
+bool view_is_counted(const struct view *v)
+{
+    return v->is_counted;
+}
+
 uint64_t view_modseq(const struct view *v)
 {
     return v->modseq;
@@ -131,6 +145,11 @@ void view_write_keywords(struct view *v, struct buf *out)
     pthread_rwlock_rdlock(&v->lock);
     buf_append(out, buf_str(&v->keywords));
     pthread_rwlock_unlock(&v->lock);
+}
+
+uint64_t view_owner(const struct view *v)
+{
+    return v->owner;
 }
 
 struct str view_name(struct view *v, struct arena *arena)

@@ -47,6 +47,7 @@ struct view_message {
     uint64_t createseq; /* never falls from one message to the next */
     uint64_t expunged;  /* modseq of the expunge; 0: is there */
     int64_t received_s;
+    int64_t saved_s;                    /* into this mailbox (RFC 8514); 0: not known */
     const struct keyword_set *keywords; /* NULL: none */
 };
 
@@ -65,14 +66,15 @@ struct view_user {
 };
 
 /* Life cycle: counted references; the caller of view_new has the first. */
-struct view *view_new(uint64_t mailbox_id);
+struct view *view_new(uint64_t owner, uint64_t mailbox_id);
 struct view *view_ref(struct view *v);
 void view_unref(struct view *v);
 
 /* Keeping it current. */
 
 /* Brings in what `changes` says, which was asked for with `since`: nothing happens when the view
- * knows it already. Chunks of one pull must follow each other; the last one has `more` false. */
+ * knows it already. When a new view is told of only some of its messages (`more`), it has no rows
+ * for now, but knows how many there are: see view_load. */
 void view_apply(struct view *v, uint64_t since, const struct changes *changes);
 /* Store has a newer modseq than `modseq`, or may have (UINT64_MAX): the next refresh will pull, and
  * waiting sessions are woken. */
@@ -83,6 +85,12 @@ bool view_refresh(struct view *v, struct backend *b, const struct backend_call *
                   struct err *err) MUST_USE;
 /* True when a refresh would pull. */
 bool view_is_stale(const struct view *v);
+/* True when only the number of its messages is known. */
+bool view_is_counted(const struct view *v);
+/* Reads the rows when only their number is known, which all that reads at a horizon wants: they are
+ * those of the view's modseq, in their order, and what happened since is to be told. */
+bool view_load(struct view *v, struct backend *b, const struct backend_call *call,
+               struct err *err) MUST_USE;
 
 /* Users. */
 
@@ -103,23 +111,40 @@ struct view_info {
     bool gone;               /* deleted */
 };
 struct view_info view_info(struct view *v);
+/* How many messages it holds, with those that are still in it for somebody. */
+size_t view_size(struct view *v);
 /* The modseq up to which the view is current: where a horizon goes next. */
 uint64_t view_modseq(const struct view *v);
 /* Appends the mailbox's keywords, each with a space in front. */
 void view_write_keywords(struct view *v, struct buf *out);
-/* The mailbox's name in arena. */
+/* The account that the mailbox is in. */
+uint64_t view_owner(const struct view *v);
+/* The name that its owner uses, in arena. */
 struct str view_name(struct view *v, struct arena *arena);
 
-/* Reading at a horizon. */
+/* Reading at a horizon. Messages that vanished before they were read have a number, and are not
+ * among what view_read gives. */
 
 uint32_t view_exists(struct view *v, uint64_t horizon);
-/* The number of the first message without \Seen; 0 when there is none. */
+/* The number of the first message without \Seen; 0 when there is none, or when it is not known of a
+ * view without rows. */
 uint32_t view_first_unseen(struct view *v, uint64_t horizon);
 /* The UID of message number `seq`, 0 when there is none; 0 asks for the last one. */
 uint32_t view_uid_of(struct view *v, uint64_t horizon, uint32_t seq);
+/* Above every UID that the session has seen or may have seen vanish. */
+uint32_t view_uidnext(struct view *v, uint64_t horizon);
 /* Copies up to `max` visible rows of `set`, those with a UID above `after_uid`. */
 size_t view_read(struct view *v, uint64_t horizon, const struct uid_set *set, uint32_t after_uid,
                  struct view_row *rows, size_t max);
+/* The same, without messages of which `skip` says so, asked by their ids in the order of the view:
+ * it must be quick, for the view is locked meanwhile. */
+typedef bool view_skip(void *user, uint64_t id);
+size_t view_read_without(struct view *v, uint64_t horizon, const struct uid_set *set,
+                         view_skip *skip, void *user, uint32_t after_uid, struct view_row *rows,
+                         size_t max);
+/* The same, of rows with a modseq above `since` only. */
+size_t view_read_since(struct view *v, uint64_t horizon, const struct uid_set *set, uint64_t since,
+                       uint32_t after_uid, struct view_row *rows, size_t max);
 
 /* What a session has to tell when it goes from one horizon to a later one. */
 

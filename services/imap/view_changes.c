@@ -1,5 +1,7 @@
 #include "services/imap/view_internal.h"
 
+#include "services/imap/flags.h"
+
 #include <string.h>
 
 #define PULL_ARENA_MAX (64u << 20)
@@ -49,7 +51,7 @@ static const struct keyword_set *keywords_of(struct view *v, const struct change
     return set;
 }
 
-static struct view_message message_of(struct view *v, const struct changes *changes, size_t k)
+struct view_message view_message_of(struct view *v, const struct changes *changes, size_t k)
 {
     return (struct view_message){
         .uid = changes->uid[k],
@@ -62,6 +64,7 @@ static struct view_message message_of(struct view *v, const struct changes *chan
         .modseq = changes->modseq[k],
         .createseq = changes->createseq[k],
         .received_s = changes->received_s[k],
+        .saved_s = changes->saved_s ? changes->saved_s[k] : 0,
         .keywords = keywords_of(v, changes, k),
     };
 }
@@ -70,7 +73,7 @@ static struct view_message message_of(struct view *v, const struct changes *chan
  * it: then what we read is old. */
 static void apply_message(struct view *v, const struct changes *changes, size_t k)
 {
-    struct view_message new = message_of(v, changes, k);
+    struct view_message new = view_message_of(v, changes, k);
     size_t at = view_index_of_uid(v, new.uid);
     if (at < v->messages.len && v->messages.items[at].uid == new.uid) {
         struct view_message *old = &v->messages.items[at];
@@ -101,8 +104,11 @@ static void apply_vanished(struct view *v, uint32_t uid, uint64_t modseq)
     array_insert(&v->graves, place, grave);
 }
 
-static void apply_mailbox(struct view *v, const struct mailbox_info *mailbox)
+/* What a pull has read is old when another session's change was applied while it was under way. */
+void view_apply_mailbox(struct view *v, const struct mailbox_info *mailbox)
 {
+    if (mailbox->modseq < v->info.highest_modseq)
+        return;
     v->info.uidvalidity = mailbox->uidvalidity;
     v->info.uidnext = mailbox->uidnext;
     v->info.highest_modseq = mailbox->modseq;
@@ -120,14 +126,14 @@ static void apply_rows(struct view *v, const struct changes *changes)
     v->info.gone = v->info.gone || changes->gone;
     if (changes->gone)
         return;
-    apply_mailbox(v, &changes->mailbox);
+    view_apply_mailbox(v, &changes->mailbox);
     for (size_t k = 0; k < changes->len; k++)
         apply_message(v, changes, k);
     for (size_t k = 0; k < changes->vanished_len; k++)
         apply_vanished(v, changes->vanished_uid[k], changes->vanished_modseq[k]);
 }
 
-static void advance(struct view *v, uint64_t modseq)
+void view_advance(struct view *v, uint64_t modseq)
 {
     if (modseq > v->modseq)
         v->modseq = modseq;
@@ -136,17 +142,45 @@ static void advance(struct view *v, uint64_t modseq)
     view_wake_waiting(v);
 }
 
+static uint32_t find_unseen(const struct changes *changes)
+{
+    for (size_t k = 0; k < changes->len; k++)
+        if (!(changes->flags[k] & FLAG_SEEN))
+            return (uint32_t)k + 1;
+    return 0;
+}
+
+/* More messages than came: how many there are is enough for now. */
+static void apply_counts(struct view *v, const struct changes *changes)
+{
+    view_apply_mailbox(v, &changes->mailbox);
+    v->counted = (uint32_t)(changes->mailbox.total + changes->mailbox.deleted);
+    v->first_unseen = find_unseen(changes);
+    v->is_counted = true;
+    view_advance(v, changes->modseq_seen);
+}
+
 /* Changes since 0 name no expunged messages: they are for a view that is still empty. */
+static bool is_usable(const struct view *v, uint64_t since, const struct changes *changes)
+{
+    if (since == 0)
+        return v->modseq == 0;
+    return since <= v->modseq && !changes->more && !v->is_counted;
+}
+
 void view_apply(struct view *v, uint64_t since, const struct changes *changes)
 {
     pthread_rwlock_wrlock(&v->lock);
-    bool usable = !changes->more && (since == 0 ? v->modseq == 0 : since <= v->modseq);
-    if (usable && (changes->gone || changes->modseq_seen > v->modseq)) {
+    bool is_news = changes->gone || changes->modseq_seen > v->modseq;
+    bool usable = is_usable(v, since, changes);
+    if (usable && is_news && changes->more) {
+        apply_counts(v, changes);
+    } else if (usable && is_news) {
         apply_rows(v, changes);
-        advance(v, changes->modseq_seen);
+        view_advance(v, changes->modseq_seen);
     }
     pthread_rwlock_unlock(&v->lock);
-    if (!usable)
+    if (!usable && (is_news || !v->is_counted))
         view_nudge(v, UINT64_MAX);
 }
 
@@ -174,15 +208,14 @@ bool view_is_stale(const struct view *v)
 /* Pulls chunk after chunk. The view is current only up to the first chunk's modseq: a later one may
  * have been read after more changes, which the next pull brings. */
 static bool pull_all(struct view *v, struct backend *b, const struct backend_call *call,
-                     struct arena *arena, struct err *err)
+                     struct err *err)
 {
-    struct backend_call in_chunks = {.cid = call->cid, .token = call->token, .arena = arena};
     struct pull pull = {.mailbox_id = v->info.mailbox_id, .since_modseq = v->modseq};
     uint64_t first_modseq = 0;
     for (;;) {
         struct changes changes;
-        arena_reset(arena);
-        if (!backend_pull(b, &in_chunks, &pull, &changes, err))
+        arena_reset(call->arena);
+        if (!backend_pull(b, call, &pull, &changes, err))
             return false;
         bool is_first = first_modseq == 0;
         if (is_first)
@@ -190,7 +223,7 @@ static bool pull_all(struct view *v, struct backend *b, const struct backend_cal
         pthread_rwlock_wrlock(&v->lock);
         apply_rows(v, &changes);
         if (!changes.more)
-            advance(v, first_modseq);
+            view_advance(v, first_modseq);
         pthread_rwlock_unlock(&v->lock);
         if (!changes.more && !is_first && changes.modseq_seen > first_modseq)
             view_nudge(v, changes.modseq_seen);
@@ -207,7 +240,10 @@ static bool pull_now(struct view *v, struct backend *b, const struct backend_cal
     atomic_store(&v->unknown, false);
     struct arena arena;
     arena_init(&arena, PULL_ARENA_MAX);
-    bool ok = pull_all(v, b, call, &arena, err);
+    struct backend_call in_chunks = {
+        .cid = call->cid, .token = call->token, .owner = v->owner, .arena = &arena};
+    bool has_rows = v->modseq > 0 && !v->is_counted;
+    bool ok = has_rows ? pull_all(v, b, &in_chunks, err) : view_load_rows(v, b, &in_chunks, err);
     arena_release(&arena);
     if (ok) /* nothing newer in this mailbox, whatever the account's modseq is */
         atomic_compare_exchange_strong(&v->wanted, &wanted, 0);

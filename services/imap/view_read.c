@@ -58,15 +58,16 @@ uint32_t view_exists(struct view *v, uint64_t horizon)
     uint32_t hidden = past > 0 ? hidden_before(v, &walk, horizon, past) : 0;
     if (known > 0)
         hidden += view_is_hidden(&v->messages.items[known - 1], horizon);
+    uint32_t exists = v->is_counted ? v->counted : (uint32_t)known - hidden;
     pthread_rwlock_unlock(&v->lock);
-    return (uint32_t)known - hidden;
+    return exists;
 }
 
 uint32_t view_first_unseen(struct view *v, uint64_t horizon)
 {
     pthread_rwlock_rdlock(&v->lock);
     size_t known = known_len(v, horizon);
-    uint32_t seq = 0, found = 0;
+    uint32_t seq = 0, found = v->is_counted ? v->first_unseen : 0;
     for (size_t i = 0; i < known && found == 0; i++) {
         const struct view_message *m = &v->messages.items[i];
         if (view_is_hidden(m, horizon))
@@ -82,6 +83,7 @@ uint32_t view_first_unseen(struct view *v, uint64_t horizon)
 uint32_t view_uid_of(struct view *v, uint64_t horizon, uint32_t seq)
 {
     pthread_rwlock_rdlock(&v->lock);
+    BUG_ON(v->is_counted);
     size_t known = known_len(v, horizon);
     size_t index = seq > 0 ? seq - 1 : 0;
     if (seq == 0) { /* the last visible one */
@@ -103,12 +105,36 @@ uint32_t view_uid_of(struct view *v, uint64_t horizon, uint32_t seq)
     return uid;
 }
 
-size_t view_read(struct view *v, uint64_t horizon, const struct uid_set *set, uint32_t after_uid,
-                 struct view_row *rows, size_t max)
+uint32_t view_uidnext(struct view *v, uint64_t horizon)
+{
+    pthread_rwlock_rdlock(&v->lock);
+    size_t known = known_len(v, horizon);
+    uint32_t next = known < v->messages.len ? v->messages.items[known].uid : v->info.uidnext;
+    pthread_rwlock_unlock(&v->lock);
+    return next;
+}
+
+/* Which of the visible rows are wanted. */
+struct row_filter {
+    uint64_t since;  /* a higher modseq */
+    view_skip *skip; /* NULL: none is skipped */
+    void *user;
+};
+
+/* A modseq of 0: it vanished before it was read. */
+static bool is_wanted(const struct row_filter *f, const struct view_message *m)
+{
+    return m->modseq > f->since && !(f->skip && f->skip(f->user, m->id));
+}
+
+static size_t read_rows(struct view *v, uint64_t horizon, const struct uid_set *set,
+                        const struct row_filter *filter, uint32_t after_uid, struct view_row *rows,
+                        size_t max)
 {
     size_t count = 0;
     struct grave_walk walk = {0};
     pthread_rwlock_rdlock(&v->lock);
+    BUG_ON(v->is_counted);
     size_t known = known_len(v, horizon);
     for (size_t r = 0; r < set->len && count < max; r++) {
         struct uid_range range = set->items[r];
@@ -121,12 +147,32 @@ size_t view_read(struct view *v, uint64_t horizon, const struct uid_set *set, ui
             const struct view_message *m = &v->messages.items[i];
             if (view_is_hidden(m, horizon))
                 hidden++;
-            else
+            else if (is_wanted(filter, m))
                 rows[count++] = (struct view_row){*m, (uint32_t)(i + 1) - hidden};
         }
     }
     pthread_rwlock_unlock(&v->lock);
     return count;
+}
+
+size_t view_read(struct view *v, uint64_t horizon, const struct uid_set *set, uint32_t after_uid,
+                 struct view_row *rows, size_t max)
+{
+    return read_rows(v, horizon, set, &(struct row_filter){.since = 0}, after_uid, rows, max);
+}
+
+size_t view_read_without(struct view *v, uint64_t horizon, const struct uid_set *set,
+                         view_skip *skip, void *user, uint32_t after_uid, struct view_row *rows,
+                         size_t max)
+{
+    struct row_filter filter = {.skip = skip, .user = user};
+    return read_rows(v, horizon, set, &filter, after_uid, rows, max);
+}
+
+size_t view_read_since(struct view *v, uint64_t horizon, const struct uid_set *set, uint64_t since,
+                       uint32_t after_uid, struct view_row *rows, size_t max)
+{
+    return read_rows(v, horizon, set, &(struct row_filter){.since = since}, after_uid, rows, max);
 }
 
 size_t view_read_expunged(struct view *v, uint64_t from, uint64_t to, uint32_t after_uid,

@@ -7,6 +7,8 @@
  * Every RPC that the command makes, as plain functions. Doors: `directory`, `queueadmin` and
  * `maintenance` of store (proto/directory.proto), `dns` of dns-resolver (proto/dns.proto).
  *
+ * `transfer` has a file of its own (backend_transfer.h), because its calls share a connection.
+ *
  * Results are in the backend's arena. ERR_UNAVAILABLE when the service does not run.
  */
 
@@ -48,6 +50,8 @@ struct account_entry {
     uint64_t used_bytes;
     uint64_t outgoing_per_day;       /* 0: the default */
     uint64_t new_recipients_per_day; /* 0: the default */
+    struct str_list capabilities_disabled;
+    bool no_cram_md5;
 };
 
 struct account_list {
@@ -58,9 +62,39 @@ struct account_list {
 /* `password` may be empty: nobody can log in yet. */
 bool backend_account_add(struct backend *b, const struct account_entry *account, struct str address,
                          struct str password, struct err *err);
+/* ERR_NOT_FOUND when there is no such account. */
+bool backend_account_get(struct backend *b, struct str name, struct account_entry *ret,
+                         struct err *err);
+bool backend_account_set(struct backend *b, const struct account_entry *account, struct err *err);
 bool backend_account_remove(struct backend *b, struct str name, struct err *err);
 bool backend_account_list(struct backend *b, struct account_list *ret, struct err *err);
 bool backend_password_set(struct backend *b, struct str account, struct str password,
+                          struct err *err);
+
+/* ---- Keys of TLS clients */
+
+struct tls_key_entry {
+    struct str fingerprint;
+    struct str account;
+    struct str name;
+    struct str algorithm;
+    struct str login;
+    bool no_imap_preauth;
+    int64_t created_ms;
+};
+
+struct tls_key_list {
+    struct tls_key_entry *items;
+    size_t len;
+};
+
+/* `pem` holds the certificate. `*ret` is the key as it is kept now. */
+bool backend_tls_key_add(struct backend *b, const struct tls_key_entry *key, struct str pem,
+                         struct tls_key_entry *ret, struct err *err);
+bool backend_tls_key_set(struct backend *b, const struct tls_key_entry *key, struct err *err);
+bool backend_tls_key_remove(struct backend *b, struct str fingerprint, struct err *err);
+/* Of all accounts when `account` is empty. */
+bool backend_tls_key_list(struct backend *b, struct str account, struct tls_key_list *ret,
                           struct err *err);
 
 /* ---- Addresses */
@@ -122,16 +156,84 @@ bool backend_queue_list(struct backend *b, const struct queue_filter *filter,
 bool backend_queue_change(struct backend *b, const struct queue_filter *filter,
                           enum queue_change change, uint64_t *ret_changed, struct err *err);
 
-/* ---- The consistency check */
+/* ---- The consistency check (backend_maintenance.c) */
+
+struct verify_order {
+    struct str account; /* empty: all */
+    bool fix;
+    bool no_sizes;
+};
 
 struct verify_step {
     struct str checked;
     struct str_list findings;
+    struct str_list warnings;
+    struct str_list moved;
     struct str next; /* empty: done */
 };
 
-bool backend_verify(struct backend *b, struct str account, struct str after,
+bool backend_verify(struct backend *b, const struct verify_order *order, struct str after,
                     struct verify_step *ret, struct err *err);
+
+/* ---- Repairs and backups: one at a time, in store */
+
+enum job_order_kind {
+    ORDER_RECALCULATE,
+    ORDER_FIX_SIZES,
+    ORDER_REPARSE,
+    ORDER_REASSIGN_THREADS,
+    ORDER_BUMP_UIDVALIDITY,
+    ORDER_REASSIGN_UIDS,
+    ORDER_FIX_UIDS,
+    ORDER_REMOVE_LOST,
+    ORDER_BACKUP,
+};
+
+struct job_order {
+    enum job_order_kind kind;
+    struct str account; /* empty: all */
+    struct str mailbox;
+    struct str destination; /* of a backup */
+};
+
+struct job_news {
+    uint64_t id;
+    struct str doing;
+    uint64_t done; /* messages */
+    uint64_t all;
+    struct str_list lines; /* from the asked one on */
+    uint64_t errors;
+    bool is_ended;
+    struct str failure; /* empty: none */
+};
+
+/* ERR_STATE while another one is under way. */
+bool backend_job_start(struct backend *b, const struct job_order *order, struct job_news *ret,
+                       struct err *err);
+bool backend_job_watch(struct backend *b, uint64_t id, uint64_t line, struct job_news *ret,
+                       struct err *err);
+bool backend_job_stop(struct backend *b, uint64_t id, uint64_t line, struct job_news *ret,
+                      struct err *err);
+
+/* ---- The text index of an account */
+
+enum text_index_action {
+    TEXT_INDEX_STATUS,
+    TEXT_INDEX_ON,
+    TEXT_INDEX_OFF,
+    TEXT_INDEX_REBUILD,
+};
+
+struct text_index_state {
+    bool on;
+    uint64_t indexed;
+    uint64_t unfit;
+    uint64_t messages;
+    uint64_t bytes;
+};
+
+bool backend_text_index(struct backend *b, struct str account, enum text_index_action action,
+                        struct text_index_state *ret, struct err *err);
 
 /* ---- DNS (backend_dns.c) */
 

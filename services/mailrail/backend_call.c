@@ -1,6 +1,7 @@
 #include "services/mailrail/backend_call.h"
 
 #include "common/base/clock.h"
+#include "common/service/door.h"
 
 #include <string.h>
 #include <time.h>
@@ -25,17 +26,31 @@ static bool call_until_there(struct backend *b, struct rpc_client *client, const
     }
 }
 
+/* Who typed a command knows neither methods nor deadlines. */
+static void for_people(struct err *err, const char *method, const char *url)
+{
+    struct str detail = str_from_cstr(err->detail), name = str_from_cstr(method);
+    if (err->kind == ERR_UNAVAILABLE)
+        err_set(err, ERR_UNAVAILABLE, "nobody answers at %s: is Mailrail running?", url);
+    else if (err->kind == ERR_TIMEOUT)
+        err_set(err, ERR_TIMEOUT, "no answer from %s in time: perhaps it was done, perhaps not",
+                url);
+    else if (str_starts_with(detail, name) &&
+             str_starts_with(str_skip(detail, name.len), STR(": ")))
+        memmove(err->detail, err->detail + name.len + 2, detail.len - name.len - 1);
+}
+
 bool backend_call(struct backend *b, const char *door, const ProtobufCServiceDescriptor *service,
                   const char *method, const ProtobufCMessage *request, ProtobufCMessage **ret_reply,
                   struct err *err)
 {
-    const char *url = settings_door_url(b->settings, door, b->arena);
-    struct rpc_client *client = rpc_client_new(url, service, err);
+    struct bus_address at = door_address(b->settings, "mailrail", door, b->arena);
+    struct rpc_client *client = rpc_client_new(at, service, err);
     if (!client)
-        return err_wrap(err, "%s", url);
+        return false;
     bool ok = call_until_there(b, client, method, request, ret_reply, err);
-    if (!ok && err->kind == ERR_UNAVAILABLE)
-        err_set(err, ERR_UNAVAILABLE, "nobody answers at %s: is Mailrail running?", url);
+    if (!ok)
+        for_people(err, method, at.url);
     rpc_client_free(client);
     return ok;
 }

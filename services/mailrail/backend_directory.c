@@ -25,6 +25,22 @@ static void *list_of(struct backend *b, size_t count, size_t size)
     return items;
 }
 
+static char **texts(struct backend *b, const struct str_list *list)
+{
+    char **copies = list_of(b, list->len, sizeof(*copies));
+    for (size_t i = 0; i < list->len; i++)
+        copies[i] = backend_text(b, list->items[i]);
+    return copies;
+}
+
+static struct str_list text_list(struct backend *b, char **texts, size_t count)
+{
+    struct str *items = list_of(b, count, sizeof(*items));
+    for (size_t i = 0; i < count; i++)
+        items[i] = str_from_cstr(texts[i]);
+    return (struct str_list){items, count};
+}
+
 /* ---- Domains */
 
 static Mailrail__Domain domain_message(struct backend *b, const struct domain_entry *domain)
@@ -37,23 +53,18 @@ static Mailrail__Domain domain_message(struct backend *b, const struct domain_en
     message.accept_any = domain->accept_any;
     message.any_account = backend_text(b, domain->any_account);
     message.n_separators = domain->separators.len;
-    message.separators = list_of(b, domain->separators.len, sizeof(char *));
-    for (size_t i = 0; i < domain->separators.len; i++)
-        message.separators[i] = backend_text(b, domain->separators.items[i]);
+    message.separators = texts(b, &domain->separators);
     return message;
 }
 
 static struct domain_entry domain_entry(struct backend *b, const Mailrail__Domain *message)
 {
-    struct str *separators = list_of(b, message->n_separators, sizeof(*separators));
-    for (size_t i = 0; i < message->n_separators; i++)
-        separators[i] = str_from_cstr(message->separators[i]);
     return (struct domain_entry){
         .name = str_from_cstr(message->name),
         .description = str_from_cstr(message->description),
         .disabled = message->disabled,
         .case_sensitive = message->case_sensitive,
-        .separators = {separators, message->n_separators},
+        .separators = text_list(b, message->separators, message->n_separators),
         .accept_any = message->accept_any,
         .any_account = str_from_cstr(message->any_account),
     };
@@ -93,8 +104,7 @@ bool backend_domain_list(struct backend *b, struct domain_list *ret, struct err 
 
 /* ---- Accounts */
 
-bool backend_account_add(struct backend *b, const struct account_entry *account, struct str address,
-                         struct str password, struct err *err)
+static Mailrail__Account account_message(struct backend *b, const struct account_entry *account)
 {
     Mailrail__Account message = MAILRAIL__ACCOUNT__INIT;
     message.name = backend_text(b, account->name);
@@ -103,11 +113,44 @@ bool backend_account_add(struct backend *b, const struct account_entry *account,
     message.quota_bytes = account->quota_bytes;
     message.max_outgoing_per_day = (uint32_t)account->outgoing_per_day;
     message.max_new_recipients_per_day = (uint32_t)account->new_recipients_per_day;
+    message.n_capabilities_disabled = account->capabilities_disabled.len;
+    message.capabilities_disabled = texts(b, &account->capabilities_disabled);
+    message.no_cram_md5 = account->no_cram_md5;
+    return message;
+}
+
+static struct account_entry account_entry(struct backend *b, const Mailrail__Account *message)
+{
+    return (struct account_entry){
+        .id = message->id,
+        .name = str_from_cstr(message->name),
+        .description = str_from_cstr(message->description),
+        .login_disabled = str_from_cstr(message->login_disabled),
+        .quota_bytes = message->quota_bytes,
+        .used_bytes = message->used_bytes,
+        .outgoing_per_day = message->max_outgoing_per_day,
+        .new_recipients_per_day = message->max_new_recipients_per_day,
+        .capabilities_disabled =
+            text_list(b, message->capabilities_disabled, message->n_capabilities_disabled),
+        .no_cram_md5 = message->no_cram_md5,
+    };
+}
+
+bool backend_account_add(struct backend *b, const struct account_entry *account, struct str address,
+                         struct str password, struct err *err)
+{
+    Mailrail__Account message = account_message(b, account);
     Mailrail__AccountAddRequest request = MAILRAIL__ACCOUNT_ADD_REQUEST__INIT;
     request.account = &message;
     request.address = backend_text(b, address);
     request.password = backend_text(b, password);
     return do_call(b, "AccountAdd", &request.base, err);
+}
+
+bool backend_account_set(struct backend *b, const struct account_entry *account, struct err *err)
+{
+    Mailrail__Account request = account_message(b, account);
+    return do_call(b, "AccountSet", &request.base, err);
 }
 
 bool backend_account_remove(struct backend *b, struct str name, struct err *err)
@@ -117,28 +160,40 @@ bool backend_account_remove(struct backend *b, struct str name, struct err *err)
     return do_call(b, "AccountRemove", &request.base, err);
 }
 
-bool backend_account_list(struct backend *b, struct account_list *ret, struct err *err)
+/* One account, or all when `name` is empty. */
+static bool list_accounts(struct backend *b, struct str name, struct account_list *ret,
+                          struct err *err)
 {
-    Mailrail__Empty request = MAILRAIL__EMPTY__INIT;
+    Mailrail__AccountListRequest request = MAILRAIL__ACCOUNT_LIST_REQUEST__INIT;
     ProtobufCMessage *base;
+    request.account = backend_text(b, name);
     TRY(call(b, "AccountList", &request.base, &base, err));
     const Mailrail__AccountListReply *reply = (const Mailrail__AccountListReply *)base;
     ret->len = reply->n_accounts;
     ret->items = list_of(b, ret->len, sizeof(*ret->items));
-    for (size_t i = 0; i < ret->len; i++) {
-        const Mailrail__Account *account = reply->accounts[i];
-        ret->items[i] = (struct account_entry){
-            .id = account->id,
-            .name = str_from_cstr(account->name),
-            .description = str_from_cstr(account->description),
-            .login_disabled = str_from_cstr(account->login_disabled),
-            .quota_bytes = account->quota_bytes,
-            .used_bytes = account->used_bytes,
-            .outgoing_per_day = account->max_outgoing_per_day,
-            .new_recipients_per_day = account->max_new_recipients_per_day,
-        };
-    }
+    for (size_t i = 0; i < ret->len; i++)
+        ret->items[i] = account_entry(b, reply->accounts[i]);
     return true;
+}
+
+bool backend_account_list(struct backend *b, struct account_list *ret, struct err *err)
+{
+    return list_accounts(b, STR(""), ret, err);
+}
+
+bool backend_account_get(struct backend *b, struct str name, struct account_entry *ret,
+                         struct err *err)
+{
+    struct account_list found;
+    TRY(list_accounts(b, name, &found, err));
+    /* A store of the release before lists all. */
+    for (size_t i = 0; i < found.len; i++) {
+        if (str_eq(found.items[i].name, name)) {
+            *ret = found.items[i];
+            return true;
+        }
+    }
+    return err_set(err, ERR_NOT_FOUND, "there is no account %.*s", STR_ARG(name));
 }
 
 bool backend_password_set(struct backend *b, struct str account, struct str password,
@@ -148,6 +203,73 @@ bool backend_password_set(struct backend *b, struct str account, struct str pass
     request.account = backend_text(b, account);
     request.password = backend_text(b, password);
     return do_call(b, "PasswordSet", &request.base, err);
+}
+
+/* ---- Keys of TLS clients */
+
+static Mailrail__TlsKey tls_key_message(struct backend *b, const struct tls_key_entry *key)
+{
+    Mailrail__TlsKey message = MAILRAIL__TLS_KEY__INIT;
+    message.fingerprint = backend_text(b, key->fingerprint);
+    message.account = backend_text(b, key->account);
+    message.name = backend_text(b, key->name);
+    message.login = backend_text(b, key->login);
+    message.no_imap_preauth = key->no_imap_preauth;
+    return message;
+}
+
+static struct tls_key_entry tls_key_entry(const Mailrail__TlsKey *message)
+{
+    return (struct tls_key_entry){
+        .fingerprint = str_from_cstr(message->fingerprint),
+        .account = str_from_cstr(message->account),
+        .name = str_from_cstr(message->name),
+        .algorithm = str_from_cstr(message->algorithm),
+        .login = str_from_cstr(message->login),
+        .no_imap_preauth = message->no_imap_preauth,
+        .created_ms = message->created_ms,
+    };
+}
+
+bool backend_tls_key_add(struct backend *b, const struct tls_key_entry *key, struct str pem,
+                         struct tls_key_entry *ret, struct err *err)
+{
+    Mailrail__TlsKey message = tls_key_message(b, key);
+    Mailrail__TlsKeyAddRequest request = MAILRAIL__TLS_KEY_ADD_REQUEST__INIT;
+    request.key = &message;
+    request.certificate = backend_text(b, pem);
+    ProtobufCMessage *base;
+    TRY(call(b, "TlsKeyAdd", &request.base, &base, err));
+    *ret = tls_key_entry((const Mailrail__TlsKey *)base);
+    return true;
+}
+
+bool backend_tls_key_set(struct backend *b, const struct tls_key_entry *key, struct err *err)
+{
+    Mailrail__TlsKey request = tls_key_message(b, key);
+    return do_call(b, "TlsKeySet", &request.base, err);
+}
+
+bool backend_tls_key_remove(struct backend *b, struct str fingerprint, struct err *err)
+{
+    Mailrail__TlsKeyName request = MAILRAIL__TLS_KEY_NAME__INIT;
+    request.fingerprint = backend_text(b, fingerprint);
+    return do_call(b, "TlsKeyRemove", &request.base, err);
+}
+
+bool backend_tls_key_list(struct backend *b, struct str account, struct tls_key_list *ret,
+                          struct err *err)
+{
+    Mailrail__TlsKeyListRequest request = MAILRAIL__TLS_KEY_LIST_REQUEST__INIT;
+    request.account = backend_text(b, account);
+    ProtobufCMessage *base;
+    TRY(call(b, "TlsKeyList", &request.base, &base, err));
+    const Mailrail__TlsKeyListReply *reply = (const Mailrail__TlsKeyListReply *)base;
+    ret->len = reply->n_keys;
+    ret->items = list_of(b, ret->len, sizeof(*ret->items));
+    for (size_t i = 0; i < ret->len; i++)
+        ret->items[i] = tls_key_entry(reply->keys[i]);
+    return true;
 }
 
 /* ---- Addresses */

@@ -75,25 +75,3 @@ bool backend_queue_change(struct backend *b, const struct queue_filter *filter,
     *ret_changed = ((const Mailrail__QueueChangedReply *)base)->changed;
     return true;
 }
-
-bool backend_verify(struct backend *b, struct str account, struct str after,
-                    struct verify_step *ret, struct err *err)
-{
-    Mailrail__VerifyRequest request = MAILRAIL__VERIFY_REQUEST__INIT;
-    request.account = backend_text(b, account);
-    request.after = backend_text(b, after);
-    ProtobufCMessage *base;
-    TRY(backend_call(b, "maintenance", &mailrail__maintenance__descriptor, "Verify", &request.base,
-                     &base, err));
-    const Mailrail__VerifyReply *reply = (const Mailrail__VerifyReply *)base;
-    struct str *findings = arena_new_array(b->arena, reply->n_findings + 1, struct str);
-    BUG_ON(!findings);
-    for (size_t i = 0; i < reply->n_findings; i++)
-        findings[i] = str_from_cstr(reply->findings[i]);
-    *ret = (struct verify_step){
-        .checked = str_from_cstr(reply->checked),
-        .findings = {findings, reply->n_findings},
-        .next = str_from_cstr(reply->next),
-    };
-    return true;
-}

@@ -1,3 +1,5 @@
+#include "services/mailrail/certificate.h"
+
 #include "services/mailrail/commands.h"
 
 #include "common/service/layout.h"
@@ -16,15 +18,18 @@ static bool make_directory_of(struct str path, struct err *err)
            directory_make(directory.text, 0700, err);
 }
 
-static bool make(struct invocation *inv, struct err *err)
+bool certificate_make(const struct settings *s, struct err *err)
 {
-    const struct settings *s = &inv->settings;
-    TRY(invocation_read_settings(inv, err));
     if (str_is_empty(s->tls_certificate))
         return err_set(err, ERR_STATE, "the configuration names no tls_certificate");
     TRY(make_directory_of(s->tls_certificate, err));
     TRY(make_directory_of(s->tls_key, err));
     return tls_make_self_signed(s->hostname, s->tls_certificate, s->tls_key, err);
+}
+
+static bool make(struct invocation *inv, struct err *err)
+{
+    return invocation_read_settings(inv, err) && certificate_make(&inv->settings, err);
 }
 
 const struct command certificate_commands[] = {
@@ -35,7 +40,8 @@ const struct command certificate_commands[] = {
         .manual =
             "Writes a certificate for the configured host name, signed by itself and valid for\n"
             "4 years, to the files named by tls_certificate and tls_key. Does nothing when\n"
-            "both exist. Mail servers accept such a certificate; mail programs ask about it.",
+            "both exist, but replaces what it made for another host name. Mail servers accept\n"
+            "such a certificate; mail programs ask about it.",
         .run = make,
     },
     {.name = NULL},

@@ -28,6 +28,7 @@ struct child {
     enum child_state state;
     pid_t pid;          /* 0 while it is down */
     bool was_ready;     /* at any time */
+    bool reload_due;    /* gets SIGHUP as soon as it can take it */
     int64_t started_ms; /* monotonic */
     int64_t start_ms;   /* while down: when to start it */
     int64_t pause_ms;   /* before the next start */

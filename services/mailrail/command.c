@@ -50,7 +50,7 @@ static bool print_commands_of(const char *word, FILE *out)
             str_cut(str_from_cstr(c->name), ' ', &first, NULL);
             if (!str_eq(first, str_from_cstr(word)))
                 continue;
-            fprintf(out, "  mailrail %-18s %s\n", c->name, c->summary);
+            fprintf(out, "  mailrail %-26s %s\n", c->name, c->summary);
             found = true;
         }
     }
@@ -275,12 +275,15 @@ static const char *personal_config(struct arena *arena)
     return path.ptr && access(path.ptr, F_OK) == 0 ? path.ptr : NULL;
 }
 
-bool invocation_read_settings(struct invocation *inv, struct err *err)
+void invocation_find_config(struct invocation *inv)
 {
-    const struct option_group group = {NULL, settings_options, settings_option_count,
-                                       &inv->settings};
     if (!inv->config_path)
         inv->config_path = personal_config(&inv->arena);
-    TRY(options_read(inv->config_path, &group, 1, &inv->arena, NULL, err));
-    return settings_check(&inv->settings, err);
+}
+
+bool invocation_read_settings(struct invocation *inv, struct err *err)
+{
+    const struct option_group group = settings_group(&inv->settings);
+    invocation_find_config(inv);
+    return options_read(inv->config_path, &group, 1, &inv->arena, NULL, err);
 }

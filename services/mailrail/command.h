@@ -70,6 +70,8 @@ const char *invocation_option(const struct invocation *inv, const char *name);
 bool invocation_has(const struct invocation *inv, const char *name);
 /* "yes" or "no"; leaves `*ret` alone when the option is not given. */
 bool invocation_yes_no(const struct invocation *inv, const char *name, bool *ret, struct err *err);
+/* Sets `config_path` to a file at a usual place when no option and no variable names one. */
+void invocation_find_config(struct invocation *inv);
 /* Reads the common options of the configuration. */
 bool invocation_read_settings(struct invocation *inv, struct err *err) MUST_USE;
 

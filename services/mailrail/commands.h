@@ -9,12 +9,17 @@
 
 extern const struct command account_commands[];
 extern const struct command address_commands[];
+extern const struct command bus_commands[];
 extern const struct command certificate_commands[];
 extern const struct command config_commands[];
 extern const struct command dns_commands[];
 extern const struct command domain_commands[];
+extern const struct command maintenance_commands[];
 extern const struct command queue_commands[];
+extern const struct command setup_commands[];
 extern const struct command system_commands[];
+extern const struct command tlspubkey_commands[];
 extern const struct command trace_commands[];
+extern const struct command transfer_commands[];
 
 #endif

@@ -1,4 +1,5 @@
 #include "services/mailrail/commands.h"
+#include "services/mailrail/configuration.h"
 #include "services/mailrail/launcher.h"
 #include "services/mailrail/siblings.h"
 
@@ -6,32 +7,16 @@
 
 #define PRINTED_MAX (16u << 20)
 
-static struct option_group common_group(struct settings *settings)
-{
-    return (struct option_group){NULL, settings_options, settings_option_count, settings};
-}
-
 /* ---- config check */
 
 static bool check(struct invocation *inv, struct err *err)
 {
-    struct str_list services;
-    struct buf out;
-    TRY(invocation_read_settings(inv, err));
-    TRY(siblings_list(&inv->arena, &services, err));
-    buf_init(&out, PRINTED_MAX);
-    bool ok = true;
-    for (size_t i = 0; ok && i < services.len; i++) {
-        int status;
-        ok = siblings_ask(&inv->arena, services.items[i], "--check-config", inv->config_path, &out,
-                          &status, err);
-        if (ok && status != 0)
-            inv->status = 1;
-    }
-    buf_release(&out);
-    if (ok && inv->status == 0)
+    bool is_fine;
+    TRY(configuration_check(inv, &is_fine, err));
+    if (is_fine)
         printf("%s: fine\n", inv->config_path ? inv->config_path : "the environment");
-    return ok;
+    inv->status = is_fine ? 0 : 1;
+    return true;
 }
 
 /* ---- config print */
@@ -61,7 +46,7 @@ static bool print(struct invocation *inv, struct err *err)
     TRY(invocation_read_settings(inv, err));
     TRY(siblings_list(&inv->arena, &services, err));
     buf_init(&out, PRINTED_MAX);
-    const struct option_group common = common_group(&inv->settings);
+    const struct option_group common = settings_group(&inv->settings);
     options_print(&common, 1, &out);
     bool ok = true;
     for (size_t i = 0; ok && i < services.len; i++)
@@ -128,7 +113,7 @@ static bool describe(struct invocation *inv, struct err *err)
     struct buf out;
     TRY(siblings_list(&inv->arena, &services, err));
     buf_init(&out, PRINTED_MAX);
-    const struct option_group common = common_group(&inv->settings);
+    const struct option_group common = settings_group(&inv->settings);
     buf_append_cstr(&out, introduction);
     options_describe(&common, 1, &out);
     bool ok = true;
@@ -147,8 +132,9 @@ const struct command config_commands[] = {
         .arguments = "",
         .summary = "find errors in the configuration",
         .manual =
-            "Lets every service read the configuration and prints each error with file, line\n"
-            "and option. Nothing is started. Exit status 1 when there are errors.",
+            "Lets the launcher and every service of launcher.services read the configuration\n"
+            "and prints each error with file, line and option. Nothing is started. Exit status\n"
+            "1 when there are errors.",
         .run = check,
     },
     {

@@ -1,8 +1,7 @@
+#include "services/mailrail/commas.h"
 #include "services/mailrail/commands.h"
 #include "services/mailrail/connect.h"
 #include "services/mailrail/table.h"
-
-#include "common/base/bug.h"
 
 static const struct command_option setting_options[] = {
     {"--description", "TEXT", "for people"},
@@ -15,20 +14,6 @@ static const struct command_option setting_options[] = {
 };
 static const struct command_option list_options[] = {OPTION_JSON, {NULL, NULL, NULL}};
 
-static struct str_list parse_separators(struct arena *arena, struct str text)
-{
-    struct str *items = arena_new_array(arena, text.len + 1, struct str);
-    BUG_ON(!items);
-    size_t len = 0;
-    while (!str_is_empty(text)) {
-        struct str item;
-        str_cut(text, ',', &item, &text);
-        if (item.len > 0)
-            items[len++] = item;
-    }
-    return (struct str_list){items, len};
-}
-
 static bool apply_options(struct invocation *inv, struct domain_entry *domain, struct err *err)
 {
     TRY(invocation_yes_no(inv, "--disabled", &domain->disabled, err));
@@ -39,7 +24,7 @@ static bool apply_options(struct invocation *inv, struct domain_entry *domain, s
     if (invocation_has(inv, "--any-account"))
         domain->any_account = invocation_text(inv, "--any-account");
     if (invocation_has(inv, "--separators"))
-        domain->separators = parse_separators(&inv->arena, invocation_text(inv, "--separators"));
+        domain->separators = commas_split(invocation_text(inv, "--separators"), &inv->arena);
     return true;
 }
 
@@ -47,7 +32,7 @@ static bool add(struct invocation *inv, struct err *err)
 {
     struct backend b;
     struct domain_entry domain = {.name = invocation_arg(inv, 0),
-                                  .separators = parse_separators(&inv->arena, STR("+"))};
+                                  .separators = commas_split(STR("+"), &inv->arena)};
     TRY(apply_options(inv, &domain, err));
     return invocation_backend(inv, &b, err) && backend_domain_add(&b, &domain, err);
 }
@@ -73,15 +58,6 @@ static bool remove_domain(struct invocation *inv, struct err *err)
            backend_domain_remove(&b, invocation_arg(inv, 0), err);
 }
 
-static struct str join(struct arena *arena, const struct str_list *list)
-{
-    struct str joined = STR("");
-    for (size_t i = 0; i < list->len; i++)
-        joined = arena_printf(arena, "%.*s%s%.*s", STR_ARG(joined), i > 0 ? "," : "",
-                              STR_ARG(list->items[i]));
-    return joined;
-}
-
 static bool list(struct invocation *inv, struct err *err)
 {
     static const struct column columns[] = {
@@ -98,7 +74,7 @@ static bool list(struct invocation *inv, struct err *err)
         table_text(&table, domain->name);
         table_bool(&table, domain->disabled);
         table_bool(&table, domain->case_sensitive);
-        table_text(&table, join(&inv->arena, &domain->separators));
+        table_text(&table, commas_join(&domain->separators, &inv->arena));
         table_text(&table, domain->accept_any ? domain->any_account : STR(""));
         table_text(&table, domain->description);
     }

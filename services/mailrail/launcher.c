@@ -3,6 +3,7 @@
 #include "common/base/bug.h"
 #include "common/base/clock.h"
 #include "common/service/layout.h"
+#include "common/text/nearest.h"
 #include "services/mailrail/child.h"
 #include "services/mailrail/siblings.h"
 
@@ -22,13 +23,7 @@
 #define ORPHANS_WAIT_MS 30000
 #define EXIT_STATUS_USAGE 2
 /* Wakes the main thread: draining was asked for. */
-#define SIGNAL_DRAIN SIGUSR2
-
-struct launcher_config {
-    struct str_list services;
-    uint64_t grace_ms;
-    uint64_t restart_pause_max_ms;
-};
+#define SIGNAL_WAKE SIGUSR2
 
 static const struct option launcher_options[] = {
     OPTION_LIST(launcher_config, services,
@@ -39,6 +34,49 @@ static const struct option launcher_options[] = {
     OPTION_NUMBER(launcher_config, restart_pause_max_ms, "30000", 100, 3600000, "ms",
                   "longest pause before a service that keeps ending is started again"),
 };
+
+static bool is_one_of(struct str name, const struct str_list *names)
+{
+    for (size_t i = 0; i < names->len; i++) {
+        if (str_eq(name, names->items[i]))
+            return true;
+    }
+    return false;
+}
+
+static void reject_service(struct str name, const struct str_list *programs,
+                           struct option_report *report)
+{
+    struct nearest nearest = nearest_to(name);
+    for (size_t i = 0; i < programs->len; i++)
+        nearest_consider(&nearest, programs->items[i]);
+    if (str_is_empty(nearest.best))
+        option_reject(report, "services", "there is no service \"%.*s\"", STR_ARG(name));
+    else
+        option_reject(report, "services", "there is no service \"%.*s\", did you mean \"%.*s\"?",
+                      STR_ARG(name), STR_ARG(nearest.best));
+}
+
+/* Each service has its program beside this one. */
+static void check_config(const void *values, const struct settings *settings,
+                         struct option_report *report)
+{
+    const struct launcher_config *config = values;
+    struct str_list programs;
+    struct arena arena;
+    struct err err;
+    (void)settings;
+    arena_init(&arena, 1 << 20);
+    if (!siblings_list(&arena, &programs, &err)) {
+        option_reject(report, "services", "%s", err.detail);
+        programs.len = 0;
+    }
+    for (size_t i = 0; i < config->services.len && programs.len > 0; i++) {
+        if (!is_one_of(config->services.items[i], &programs))
+            reject_service(config->services.items[i], &programs, report);
+    }
+    arena_release(&arena);
+}
 
 /* What other services need until they have drained. */
 static const char *const needed_last[] = {"store", "dns-resolver"};
@@ -53,9 +91,10 @@ struct launcher {
     pthread_t main_thread;
     int64_t started_ms;
     bool all_were_ready;
-    bool failed;
+    const struct child *hopeless; /* the first that cannot start */
     atomic_size_t ready_count;
     atomic_bool draining;
+    atomic_bool reloading; /* SIGHUP is to be passed on */
 };
 
 void launcher_block_signals(void)
@@ -63,7 +102,7 @@ void launcher_block_signals(void)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    sigaddset(&set, SIGNAL_DRAIN);
+    sigaddset(&set, SIGNAL_WAKE);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -179,7 +218,8 @@ static void child_has_ended(struct launcher *l, struct child *child, int status)
     } else if (is_hopeless(l, child, status)) {
         log_error(log, "service cannot start, stopping all", LOG_CSTR("service", child->name),
                   LOG_CSTR("how", how));
-        l->failed = true;
+        if (!l->hopeless)
+            l->hopeless = child;
     } else {
         log_warn(log, "service ended, starting it again", LOG_CSTR("service", child->name),
                  LOG_CSTR("how", how), LOG_I64("pause_ms", child->pause_ms));
@@ -224,6 +264,20 @@ static void note_ready(struct launcher *l, const struct child *child)
     }
 }
 
+/* A child that still starts may not have a handler for the signal yet. */
+static void pass_on_reload(struct launcher *l)
+{
+    bool all = atomic_exchange(&l->reloading, false);
+    for (size_t i = 0; i < l->child_count; i++) {
+        struct child *child = &l->children[i];
+        child->reload_due |= all;
+        if (child->state == CHILD_READY && child->reload_due) {
+            kill(child->pid, SIGHUP);
+            child->reload_due = false;
+        }
+    }
+}
+
 static void ask_starting(struct launcher *l)
 {
     for (size_t i = 0; i < l->child_count; i++) {
@@ -249,13 +303,13 @@ static int64_t next_due_ms(const struct launcher *l)
     return due;
 }
 
-/* Waits for a child's end, for draining, or until `due_ms`. */
+/* Waits for a child's end, for something to pass on, or until `due_ms`. */
 static void wait_for_signal(int64_t due_ms)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    sigaddset(&set, SIGNAL_DRAIN);
+    sigaddset(&set, SIGNAL_WAKE);
     int ms = clock_poll_timeout(due_ms);
     sigtimedwait(&set, NULL,
                  &(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000});
@@ -304,25 +358,45 @@ static void stop_stage(struct launcher *l, bool last)
 
 /* ---- The service */
 
+/* The last line of the log, below those of all the others, which have stopped. */
+static void say_last_words(const struct launcher *l)
+{
+    log_error(&l->service->log,
+              "stopped, since a service cannot start: see its line with l=error above",
+              LOG_CSTR("service", l->hopeless->name));
+}
+
 static void run(struct service *service)
 {
     struct launcher *l = service->state;
-    while (!atomic_load(&l->draining) && !l->failed) {
+    while (!atomic_load(&l->draining) && !l->hopeless) {
         start_due(l);
         wait_for_signal(next_due_ms(l));
         reap(l);
         ask_starting(l);
+        pass_on_reload(l);
     }
     atomic_store(&l->draining, true);
     stop_stage(l, false);
     stop_stage(l, true);
+    if (l->hopeless)
+        say_last_words(l);
+    service->failed = l->hopeless != NULL;
 }
 
 static void drain(struct service *service)
 {
     struct launcher *l = service->state;
     atomic_store(&l->draining, true);
-    pthread_kill(l->main_thread, SIGNAL_DRAIN);
+    pthread_kill(l->main_thread, SIGNAL_WAKE);
+}
+
+static bool reload(struct service *service, struct err *err UNUSED)
+{
+    struct launcher *l = service->state;
+    atomic_store(&l->reloading, true);
+    pthread_kill(l->main_thread, SIGNAL_WAKE);
+    return true;
 }
 
 static void stop(struct service *service)
@@ -348,9 +422,11 @@ const struct service_definition launcher_definition = {
     .options = launcher_options,
     .option_count = ARRAY_LEN(launcher_options),
     .config_size = sizeof(struct launcher_config),
+    .check = check_config,
     .start = start,
     .run = run,
     .drain = drain,
     .stop = stop,
     .ready = ready,
+    .reload = reload,
 };

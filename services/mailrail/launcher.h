@@ -16,11 +16,18 @@
  * `<run>/mailrail.pid` names the launcher and is locked by it and by its children. When a launcher
  * was killed, the next one thereby waits for the orphans, which drain, before it starts anew.
  *
- * A child that ends before it was ever ready ends the launcher: the configuration, a port or a
- * directory is wrong, and the child's last line says what.
+ * The configuration was checked before. A child that ends before it was ever ready, because a port
+ * or a directory is wrong, ends the launcher: the child's error line says what.
  */
 
 extern const struct service_definition launcher_definition;
+
+/* Options of group `launcher`. */
+struct launcher_config {
+    struct str_list services;
+    uint64_t grace_ms;
+    uint64_t restart_pause_max_ms;
+};
 
 /* Blocks the signals that the launcher waits for; called before service_main makes threads. */
 void launcher_block_signals(void);

@@ -11,7 +11,7 @@ void manual_print_overview(void)
     for (size_t i = 0; i < command_group_count; i++) {
         printf("\n%s\n", command_groups[i].title);
         for (const struct command *c = command_groups[i].commands; c->name; c++)
-            printf("  %-18s %s\n", c->name, c->summary);
+            printf("  %-26s %s\n", c->name, c->summary);
     }
     printf("\n`mailrail COMMAND --help` is the manual page of a command.\n");
 }
@@ -33,7 +33,7 @@ static void print_option(const struct command_option *option)
 {
     char left[64];
     snprintf(left, sizeof(left), option->value ? "%s %s" : "%s", option->name, option->value);
-    printf("    %-24s %s\n", left, option->help);
+    printf("    %-28s %s\n", left, option->help);
 }
 
 void manual_print_command(const struct command *command)

@@ -102,6 +102,31 @@ static bool read_filter(struct invocation *inv, struct queue_filter *filter, str
     return true;
 }
 
+static bool has_entry(const struct queued_list *list, uint64_t id)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        if (list->items[i].id == id)
+            return true;
+    }
+    return false;
+}
+
+/* Whoever names a message means one that is there. */
+static bool check_ids(struct backend *b, const struct queue_filter *filter, struct err *err)
+{
+    struct queued_list found;
+    if (filter->all)
+        return true;
+    TRY(backend_queue_list(b, filter, &found, err));
+    for (size_t i = 0; i < filter->id_count && found.len == found.total; i++) {
+        if (!has_entry(&found, filter->ids[i]))
+            return err_set(err, ERR_NOT_FOUND,
+                           "no message in the queue has the ID %" PRIu64 "; nothing was changed",
+                           filter->ids[i]);
+    }
+    return true;
+}
+
 static bool change(struct invocation *inv, enum queue_change what, struct err *err)
 {
     struct backend b;
@@ -111,6 +136,7 @@ static bool change(struct invocation *inv, enum queue_change what, struct err *e
     if (what == QUEUE_DROP && filter.all && !invocation_has(inv, "--yes"))
         TRY(prompt_confirm("Remove these messages without telling their senders?", err));
     TRY(invocation_backend(inv, &b, err));
+    TRY(check_ids(&b, &filter, err));
     TRY(backend_queue_change(&b, &filter, what, &changed, err));
     printf("%" PRIu64 " changed\n", changed);
     return true;

@@ -1,10 +1,10 @@
 #include "services/mailrail/commands.h"
+#include "services/mailrail/configuration.h"
 #include "services/mailrail/connect.h"
 #include "services/mailrail/launcher.h"
 #include "services/mailrail/table.h"
 
 #include "common/base/bug.h"
-#include "common/base/clock.h"
 #include "common/base/version.h"
 #include "common/http/health.h"
 
@@ -15,16 +15,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#define EXIT_STATUS_CONFIG 2
 #define HEALTH_TIMEOUT_MS 2000
-#define STEP_ARENA_MAX (256u << 20)
-#define PROGRESS_EVERY_MS 500
 
 /* ---- run */
 
 static bool run(struct invocation *inv, struct err *err)
 {
     static char name[] = "mailrail", option[] = "--config";
-    TRY(invocation_read_settings(inv, err));
+    bool is_fine;
+    TRY(configuration_check(inv, &is_fine, err));
+    if (!is_fine) {
+        inv->status = EXIT_STATUS_CONFIG;
+        return true;
+    }
     char *argv[] = {name, NULL, NULL, NULL};
     int argc = 1;
     if (inv->config_path) {
@@ -87,60 +91,6 @@ static bool status(struct invocation *inv, struct err *err)
     return count > 0 || err_set(err, ERR_UNAVAILABLE, "no service runs in %s", run_path);
 }
 
-/* ---- verifydata */
-
-struct verification {
-    struct invocation *inv;
-    char next[1024];
-    uint64_t steps;
-    uint64_t findings;
-    int64_t shown_ms;
-};
-
-static void show_progress(struct verification *v, struct str checked)
-{
-    if (!isatty(STDERR_FILENO) || clock_monotonic_ms() - v->shown_ms < PROGRESS_EVERY_MS)
-        return;
-    v->shown_ms = clock_monotonic_ms();
-    fprintf(stderr, "\r\033[K%llu checked: %.*s", (unsigned long long)v->steps, STR_ARG(checked));
-}
-
-static bool verify_step(struct verification *v, struct arena *arena, struct err *err)
-{
-    struct backend b = {&v->inv->settings, arena};
-    struct verify_step step;
-    struct str account = invocation_text(v->inv, "--account");
-    TRY(backend_verify(&b, account, str_from_cstr(v->next), &step, err));
-    v->steps++;
-    show_progress(v, step.checked);
-    for (size_t i = 0; i < step.findings.len; i++)
-        printf("%.*s: %.*s\n", STR_ARG(step.checked), STR_ARG(step.findings.items[i]));
-    v->findings += step.findings.len;
-    return str_copy_cstr(step.next, v->next, sizeof(v->next)) ||
-           err_set(err, ERR_INTERNAL, "store answers with a position that is too long");
-}
-
-static bool verifydata(struct invocation *inv, struct err *err)
-{
-    struct verification v = {.inv = inv};
-    struct arena arena;
-    TRY(invocation_read_settings(inv, err));
-    arena_init(&arena, STEP_ARENA_MAX);
-    bool ok;
-    do {
-        ok = verify_step(&v, &arena, err);
-        arena_reset(&arena);
-    } while (ok && v.next[0] != '\0');
-    arena_release(&arena);
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K");
-    if (ok)
-        fprintf(stderr, "%llu checked, %llu findings\n", (unsigned long long)v.steps,
-                (unsigned long long)v.findings);
-    inv->status = v.findings > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-    return ok;
-}
-
 /* ---- version */
 
 static bool version(struct invocation *inv, struct err *err)
@@ -151,23 +101,20 @@ static bool version(struct invocation *inv, struct err *err)
 }
 
 static const struct command_option status_options[] = {OPTION_JSON, {NULL, NULL, NULL}};
-static const struct command_option verifydata_options[] = {
-    {"--account", "NAME", "only this account"},
-    {NULL, NULL, NULL},
-};
-
 const struct command system_commands[] = {
     {
         .name = "run",
         .arguments = "",
         .summary = "run all services of this host",
         .manual =
+            "Checks the whole configuration as `mailrail config check` does; when it is wrong\n"
+            "nothing is started, and the exit status is 2.\n"
+            "\n"
             "Starts the services named by the option launcher.services as child processes\n"
             "(store, dns-resolver, queue-deliverer, smtp-in, submission and imap, unless the\n"
             "configuration says otherwise) and says when each is ready. A service that ends is\n"
             "started again after a pause of 0.1 s, doubled each time up to 30 s. A service that\n"
-            "cannot start at all, because of the configuration, a port or a directory, stops\n"
-            "everything.\n"
+            "cannot start at all, because of a port or a directory, stops everything.\n"
             "\n"
             "SIGTERM and Ctrl-C drain: first the doors and the deliverer, then what they need.\n"
             "What does not stop within launcher.grace_ms is killed. The process id is in\n"
@@ -183,18 +130,6 @@ const struct command system_commands[] = {
             "when all are ready.",
         .options = status_options,
         .run = status,
-    },
-    {
-        .name = "verifydata",
-        .arguments = "",
-        .summary = "check the consistency of all stored data",
-        .manual =
-            "Checks accounts and the queue: every message has its file and the right size,\n"
-            "counts and modification sequences agree with the messages, nothing is left over.\n"
-            "Runs beside normal operation, in small steps. Each finding is a line on standard\n"
-            "output; exit status 1 when there is one.",
-        .options = verifydata_options,
-        .run = verifydata,
     },
     {
         .name = "version",

@@ -36,10 +36,15 @@ void backend_close(struct backend *b)
     *b = (struct backend){0};
 }
 
+bool backend_has_queue(const struct backend *b)
+{
+    return rpc_client_is_connected(b->queue);
+}
+
 bool backend_is_ready(const struct backend *b, struct err *err)
 {
     const struct {
-        const struct rpc_client *client;
+        struct rpc_client *client;
         const char *door;
     } doors[] = {{b->queue, "queue"}, {b->delivery, "delivery"}, {b->dns, "dns"}};
     for (size_t i = 0; i < ARRAY_LEN(doors); i++)

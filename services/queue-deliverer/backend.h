@@ -21,18 +21,22 @@ bool backend_open(struct backend *b, struct service *service, struct err *err) M
 void backend_close(struct backend *b);
 /* False with the reason when a door has no connection. */
 bool backend_is_ready(const struct backend *b, struct err *err) MUST_USE;
+/* Whether a lease can be asked for without waiting for the door. */
+bool backend_has_queue(const struct backend *b);
 
 /* ---- The queue */
 
 struct backend_lease {
-    struct list_link jobs; /* by `link` */
-    size_t message_count;
+    struct list_link jobs;  /* by `link` */
+    uint64_t number;        /* for backend_confirm; 0 without jobs */
     bool more;              /* due messages stayed behind */
     int64_t next_due_in_ms; /* from now; -1: not known */
 };
 
 bool backend_lease(struct backend *b, unsigned max_messages, unsigned max_domains,
                    unsigned lease_ms, struct backend_lease *ret, struct err *err) MUST_USE;
+/* That the lease came; before any of its jobs begins. */
+bool backend_confirm(struct backend *b, uint64_t lease, struct err *err) MUST_USE;
 /* For jobs on a list by `link`. Jobs of which a lease was lost become `lost`. */
 bool backend_finish(struct backend *b, struct list_link *jobs, struct err *err) MUST_USE;
 
@@ -78,7 +82,8 @@ struct local_recipient {
 struct local_delivery {
     uint64_t cid;
     unsigned char key[16];
-    struct str spool_name;
+    struct str spool_name; /* empty: the text is `content` */
+    struct str content;
     uint64_t file_size;
     struct str structure;
     struct address mail_from;
@@ -92,13 +97,14 @@ struct local_delivery {
 bool backend_deliver(struct backend *b, const struct local_delivery *delivery,
                      struct err *err) MUST_USE;
 
-/* ---- DNS: a status is a result; a failed call is a temporary status. */
+/* ---- DNS: a status is a result, that nobody answers too. */
 
 enum dns_answer {
     DNS_FOUND,
     DNS_NO_RECORD,
     DNS_NO_NAME, /* the name does not exist */
     DNS_FAILED,  /* for now, or forged: `detail` says what */
+    DNS_AWAY,    /* our resolver did not answer: so with `detail` */
 };
 
 struct dns_mx {

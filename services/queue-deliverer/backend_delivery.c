@@ -89,6 +89,7 @@ static bool call_deliver(struct backend *b, const struct local_delivery *d, stru
     struct rpc_context context = rpc_context_ms(d->cid, DELIVER_MS);
     request.key = data_of(d->key, sizeof(d->key));
     request.spool_name = arena_cstr(arena, d->spool_name);
+    request.content = data_of(d->content.ptr, d->content.len);
     request.file_size = d->file_size;
     request.received_ms = clock_wall_ms();
     request.structure = data_of(d->structure.ptr, d->structure.len);

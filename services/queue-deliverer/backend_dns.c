@@ -30,7 +30,7 @@ static enum dns_answer lookup(struct backend *b, uint64_t cid, struct str name,
     }
     if (!rpc_call(b->dns, &context, "Lookup", &request.base, arena, &message, &err)) {
         *ret_detail = arena_copy(arena, str_from_cstr(err.detail));
-        return DNS_FAILED;
+        return err_is_transient(err.kind) ? DNS_AWAY : DNS_FAILED;
     }
     *ret = (const Mailrail__LookupReply *)message;
     *ret_detail = str_from_cstr((*ret)->detail);

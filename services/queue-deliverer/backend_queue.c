@@ -40,6 +40,8 @@ static struct job *make_job(const Mailrail__QueuedMessage *m, size_t recipients,
     job->prefix = copy_bytes(job, m->prefix);
     job->structure = copy_bytes(job, m->structure);
     job->file_size = m->file_size;
+    job->in_file = m->content.len == 0 && m->file_size > 0;
+    job->content = copy_bytes(job, m->content);
     job->has_8bit = m->has_8bit;
     job->smtputf8 = m->smtputf8;
     job->tls_required = m->tls == MAILRAIL__TLS_NEED__TLS_NEED_REQUIRED;
@@ -93,7 +95,7 @@ static void make_jobs(const Mailrail__LeaseReply *reply, unsigned lease_ms,
         else
             list_append(&ret->jobs, &job->link);
     }
-    ret->message_count = reply->n_messages;
+    ret->number = reply->n_messages > 0 ? reply->messages[0]->lease : 0;
 }
 
 bool backend_lease(struct backend *b, unsigned max_messages, unsigned max_domains,
@@ -117,6 +119,20 @@ bool backend_lease(struct backend *b, unsigned max_messages, unsigned max_domain
         int64_t in_ms = reply->next_due_ms - reply->now_ms;
         ret->next_due_in_ms = reply->next_due_ms == 0 ? -1 : in_ms > 0 ? in_ms : 0;
     }
+    arena_release(&arena);
+    return ok;
+}
+
+bool backend_confirm(struct backend *b, uint64_t lease, struct err *err)
+{
+    Mailrail__ConfirmRequest request = MAILRAIL__CONFIRM_REQUEST__INIT;
+    ProtobufCMessage *message;
+    struct rpc_context context = rpc_context_ms(0, CALL_MS);
+    struct arena arena;
+    request.deliverer = b->deliverer;
+    request.lease = lease;
+    arena_init(&arena, 65536);
+    bool ok = rpc_call(b->queue, &context, "Confirm", &request.base, &arena, &message, err);
     arena_release(&arena);
     return ok;
 }

@@ -40,6 +40,17 @@ bool client_open(const struct client_target *target, const struct log_ctx *log,
 /* Says QUIT when the session is in a state for it; waits at most 5 s. NULL is fine. */
 void client_close(struct client *client);
 
+#define CLIENT_RECIPIENTS_MAX 100 /* RFC 5321 4.5.3.1.8: every server takes so many */
+
+/* Asked just before what cannot be taken back: the end of a message for those `recipients` (indexes
+ * into the letter's) that the server accepted. False breaks the session off instead. `answered` is
+ * called when the server said what became of it. At most CLIENT_RECIPIENTS_MAX at a time. */
+struct letter_gate {
+    bool (*commit)(void *user, const size_t *recipients, size_t count);
+    void (*answered)(void *user, const size_t *recipients, size_t count, bool taken);
+    void *user;
+};
+
 /* What is sent to several recipients at once. */
 struct letter {
     struct address mail_from; /* both empty: null reverse path */
@@ -49,6 +60,7 @@ struct letter {
     struct str file;
     bool has_8bit;
     bool smtputf8;
+    struct letter_gate gate; /* all NULL: none */
 };
 
 /* Gives a verdict to each recipient that has none (VERDICT_OPEN), in one or more transactions

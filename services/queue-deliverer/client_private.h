@@ -5,8 +5,6 @@
 
 /* Shared by client.c (the session) and transaction.c (messages on it). */
 
-#define CLIENT_RECIPIENTS_MAX 100 /* RFC 5321 4.5.3.1.8: every server takes so many */
-
 struct client {
     struct stream *stream;
     struct log_ctx log;

@@ -12,7 +12,7 @@ const struct option deliverer_options[] = {
                   "servers"),
     OPTION_LIST(deliverer_config, route, "",
                 "next hops of single domains, DOMAIN=HOST[:PORT] or *.DOMAIN=HOST[:PORT] for all "
-                "below it; the first that fits counts"),
+                "below it, also of our own domains; the first that fits counts"),
     OPTION_BOOL(deliverer_config, starttls, "true", "use TLS where the other server offers it"),
     OPTION_NUMBER(deliverer_config, messages_per_connection, "100", 1, 10000, NULL,
                   "messages sent over one connection"),

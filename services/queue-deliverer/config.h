@@ -8,8 +8,8 @@ struct deliverer_config {
     uint64_t threads;      /* deliveries at a time */
     uint64_t messages_max; /* leased at a time */
     uint64_t lease_ms;
-    uint64_t port;         /* of direct delivery */
-    struct str relay;      /* next hop for all that no route names: "192.0.2.1:25"; empty: direct */
+    uint64_t port;    /* of direct delivery */
+    struct str relay; /* next hop for all other domains but ours: "192.0.2.1:25"; empty: direct */
     struct str_list route; /* "sink.test=127.0.0.1:2525", "*.test=..." */
     bool starttls;
     uint64_t messages_per_connection;

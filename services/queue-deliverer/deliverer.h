@@ -25,6 +25,7 @@ struct lane {
     struct list_link link; /* in `runnable` or `idle`; in none while a thread has it */
     struct list_link jobs;
     struct track track;
+    struct job *job; /* that is being attempted */
     bool running;
     int64_t idle_since_ms;
 };
@@ -58,14 +59,15 @@ struct deliverer {
 
     /* Results. */
     struct list_link finished;
+    unsigned unrecorded; /* recipients of jobs that ended and are not recorded yet */
     pthread_cond_t results;
     bool results_end;
     pthread_t recorder;
 };
 
 bool deliverer_start(struct service *service, struct err *err) MUST_USE;
-/* Schedules until drained: then nothing new is begun, what waits is given back, and what runs may
- * come to its end. */
+/* Schedules until drained: then nothing new is begun, what waits is given back, and what has begun
+ * to talk may come to its end, while there is time; then it is given back too (handover.h). */
 void deliverer_run(struct service *service);
 void deliverer_drain(struct service *service);
 void deliverer_stop(struct service *service);
@@ -77,10 +79,14 @@ bool deliverer_ready(struct service *service, struct err *err) MUST_USE;
 void lanes_add(struct deliverer *d, struct job *job);
 /* Gives threads to lanes whose connection was idle for long, to be closed. */
 void lanes_close_idle(struct deliverer *d, int64_t now_ms);
-/* Gives back what waits in lanes, and closes idle connections. */
+/* Gives back what waits in lanes or has not begun to talk, and closes idle connections. */
 void lanes_drain(struct deliverer *d);
+/* Gives back all that can be. */
+void lanes_give_back(struct deliverer *d);
 /* Lanes that have work or a thread. */
 unsigned lanes_busy(const struct deliverer *d);
+/* Those of them that are worth waiting for: not when all of the job was given back. */
+unsigned lanes_awaited(struct deliverer *d);
 
 /* results.c: takes a job whose recipients have verdicts. */
 void results_add(struct deliverer *d, struct job *job);

@@ -2,12 +2,15 @@
 
 #include "common/base/clock.h"
 #include "common/sys/file.h"
+#include "services/queue-deliverer/handover.h"
+#include "services/queue-deliverer/hosts.h"
 #include "services/queue-deliverer/local.h"
 #include "services/queue-deliverer/notify.h"
 #include "services/queue-deliverer/remote.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 
 #define REMOTE_MEMORY_MS 5000
 
@@ -43,9 +46,10 @@ void track_close(struct track *track)
 struct text {
     int fd;
     struct file_map map;
+    struct str bytes;
 };
 
-static bool open_text(const struct delivery *d, const struct job *job, struct text *ret,
+static bool open_file(const struct delivery *d, const struct job *job, struct text *ret,
                       struct err *err)
 {
     struct layout_path path = layout_queue_message(d->settings->data, job->base_id);
@@ -53,10 +57,21 @@ static bool open_text(const struct delivery *d, const struct job *job, struct te
     if (ret->fd < 0)
         return err_set_errno(err, errno, "%s", path.text);
     TRY(file_map_open(ret->fd, &ret->map, err));
-    if (ret->map.bytes.len == job->file_size)
+    ret->bytes = ret->map.bytes;
+    return true;
+}
+
+static bool open_text(const struct delivery *d, const struct job *job, struct text *ret,
+                      struct err *err)
+{
+    ret->bytes = job->content;
+    if (job->in_file)
+        TRY(open_file(d, job, ret, err));
+    if (ret->bytes.len == job->file_size)
         return true;
-    return err_set(err, ERR_CORRUPT, "%s: %zu bytes instead of %zu", path.text, ret->map.bytes.len,
-                   (size_t)job->file_size);
+    return err_set(err, ERR_CORRUPT,
+                   "submission %" PRIu64 ": text of %zu bytes instead of %" PRIu64, job->base_id,
+                   ret->bytes.len, job->file_size);
 }
 
 static void close_text(struct text *text)
@@ -85,9 +100,10 @@ static void attempt(struct delivery *d, struct track *track, struct job *job, st
         job_decide(job, verdict_make(VERDICT_PERMANENT, 4, 7, "no attempt came to an end"));
         return;
     }
-    if (clock_monotonic_ms() >= track->remote_until_ms) {
+    if (!hosts_has_route(d->config, job->domain) &&
+        clock_monotonic_ms() >= track->remote_until_ms) {
         if (!local_deliver(d, job, &local, &err)) {
-            job_decide(job, verdict_of_err(&err));
+            job_decide(job, verdict_of_call(&err));
             return;
         }
         if (!local)
@@ -106,6 +122,8 @@ static const char *result_name(const struct job *job, const struct recipient *r)
         return recipient_has_failed(job, r) ? "given_up" : "temporary";
     case VERDICT_PERMANENT:
         return "permanent";
+    case VERDICT_POSTPONED:
+        return "postponed";
     case VERDICT_OPEN:
         break;
     }
@@ -138,13 +156,14 @@ void delivery_run(struct delivery *d, struct track *track, struct job *job)
     int64_t begin_ms = clock_monotonic_ms();
     job->started_ms = clock_wall_ms();
     if (open_text(d, job, &text, &err)) {
-        attempt(d, track, job, text.map.bytes);
+        attempt(d, track, job, text.bytes);
     } else {
         log_error(&d->log, "message text", LOG_U64("cid", job->cid), LOG_ERR(&err));
         job_decide(job, verdict_make(VERDICT_TEMPORARY, 3, 0, "the message text cannot be read"));
     }
     job->duration_ms = clock_monotonic_ms() - begin_ms;
-    notify_senders(d, job, text.map.bytes);
+    handover_end(job);
+    notify_senders(d, job, text.bytes);
     report(d, job);
     close_text(&text);
 }

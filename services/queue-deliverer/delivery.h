@@ -14,7 +14,7 @@
  *       remote_deliver      no: hosts, connections, transactions         (remote.h)
  *     notify_senders        a DSN for what failed, before it is recorded (notify.h)
  *
- * Afterwards every recipient has a verdict.
+ * Afterwards every recipient has a verdict, but those that were given back meanwhile (handover.h).
  */
 
 /* What all deliveries share. */

@@ -49,37 +49,58 @@ static bool pattern_fits(struct str pattern, struct str domain)
     return domain.len > suffix.len && str_ends_with_nocase(domain, suffix);
 }
 
-bool hosts_route(const struct deliverer_config *config, struct str domain, struct str *ret_hop)
+static bool find_route(const struct deliverer_config *config, struct str domain,
+                       struct str *ret_hop)
 {
     for (size_t i = 0; i < config->route.len; i++) {
-        struct str pattern, hop;
-        if (str_cut(config->route.items[i], '=', &pattern, &hop) && pattern_fits(pattern, domain)) {
-            *ret_hop = hop;
+        struct str pattern;
+        if (str_cut(config->route.items[i], '=', &pattern, ret_hop) &&
+            pattern_fits(pattern, domain))
             return true;
-        }
     }
+    return false;
+}
+
+bool hosts_has_route(const struct deliverer_config *config, struct str domain)
+{
+    struct str hop;
+    return find_route(config, domain, &hop);
+}
+
+bool hosts_route(const struct deliverer_config *config, struct str domain, struct str *ret_hop)
+{
+    if (find_route(config, domain, ret_hop))
+        return true;
     *ret_hop = config->relay;
     return config->relay.len > 0;
 }
 
-bool hosts_check_config(const struct deliverer_config *config, struct err *err)
+static void check_hop(struct str hop, const char *option, struct option_report *report)
 {
     struct arena arena;
     struct host host;
-    bool ok = true;
+    struct err why;
     arena_init(&arena, 65536);
-    if (config->relay.len > 0 && !host_parse(config->relay, 25, &arena, &host, err))
-        ok = err_wrap(err, "queue_deliverer.relay");
-    for (size_t i = 0; ok && i < config->route.len; i++) {
-        struct str hop;
-        if (!str_cut(config->route.items[i], '=', NULL, &hop))
-            ok = err_set(err, ERR_SYNTAX, "queue_deliverer.route: \"%.*s\" has no \"=\"",
-                         STR_ARG(config->route.items[i]));
-        else if (!host_parse(hop, 25, &arena, &host, err))
-            ok = err_wrap(err, "queue_deliverer.route");
-    }
+    if (!host_parse(hop, 25, &arena, &host, &why))
+        option_reject(report, option, "%s", why.detail);
     arena_release(&arena);
-    return ok;
+}
+
+void hosts_check_config(const void *values, const struct settings *settings,
+                        struct option_report *report)
+{
+    const struct deliverer_config *config = values;
+    (void)settings;
+    if (config->relay.len > 0)
+        check_hop(config->relay, "relay", report);
+    for (size_t i = 0; i < config->route.len; i++) {
+        struct str hop;
+        if (str_cut(config->route.items[i], '=', NULL, &hop))
+            check_hop(hop, "route", report);
+        else
+            option_reject(report, "route", "\"%.*s\" is not DOMAIN=HOST[:PORT]",
+                          STR_ARG(config->route.items[i]));
+    }
 }
 
 /* ---- Hosts */
@@ -142,6 +163,9 @@ static bool find_direct(struct backend *backend, uint16_t port, uint64_t cid, st
     case DNS_FAILED:
         *ret_verdict = verdict_make(VERDICT_TEMPORARY, 4, 3, "lookup of the servers of %.*s: %.*s",
                                     STR_ARG(domain), STR_ARG(detail));
+        return false;
+    case DNS_AWAY:
+        *ret_verdict = verdict_make(VERDICT_POSTPONED, 3, 0, "%.*s", STR_ARG(detail));
         return false;
     case DNS_NO_RECORD:
         *one = (struct host){.name = domain, .port = port};
@@ -255,6 +279,9 @@ static bool lookup_addresses(struct backend *backend, const struct job *job,
     case DNS_FAILED:
         *ret_verdict = verdict_make(VERDICT_TEMPORARY, 4, 3, "lookup of %.*s: %.*s",
                                     STR_ARG(host->name), STR_ARG(detail));
+        return false;
+    case DNS_AWAY:
+        *ret_verdict = verdict_make(VERDICT_POSTPONED, 3, 0, "%.*s", STR_ARG(detail));
         return false;
     }
     *ret = arena_new_array(arena, count + 1, struct ip);

@@ -21,10 +21,13 @@ struct host {
  */
 bool host_parse(struct str text, uint16_t default_port, struct arena *arena, struct host *ret,
                 struct err *err) MUST_USE;
+/* Whether an entry of `route` names the domain. It then holds for a domain of ours, too. */
+bool hosts_has_route(const struct deliverer_config *config, struct str domain);
 /* The next hop that the options name for a domain; false: it is delivered directly. */
 bool hosts_route(const struct deliverer_config *config, struct str domain, struct str *ret_hop);
-/* False with the first bad entry of `relay` and `route`. */
-bool hosts_check_config(const struct deliverer_config *config, struct err *err) MUST_USE;
+/* Refuses bad entries of `relay` and `route`; see struct service_definition. */
+void hosts_check_config(const void *values, const struct settings *settings,
+                        struct option_report *report);
 
 /* False with the verdict for all recipients of the domain. The list is in arena, never empty. */
 bool hosts_find(struct backend *backend, const struct deliverer_config *config, uint64_t cid,

@@ -9,6 +9,7 @@
 struct job *job_new(void)
 {
     struct job *job = xcalloc(1, sizeof(*job));
+    pthread_mutex_init(&job->handover.lock, NULL);
     list_init(&job->link);
     list_init(&job->all);
     arena_init(&job->arena, JOB_ARENA_MAX);
@@ -20,6 +21,7 @@ void job_free(struct job *job)
     if (!job)
         return;
     arena_release(&job->arena);
+    pthread_mutex_destroy(&job->handover.lock);
     free(job);
 }
 

@@ -3,11 +3,13 @@
 
 #include "common/base/list.h"
 #include "common/mail/address.h"
+#include "services/queue-deliverer/handover.h"
 #include "services/queue-deliverer/verdict.h"
 
 /*
  * One leased group: a message and its recipients in one domain, to be attempted together. Made from
- * a lease (backend.h), worked on by one thread, ended by its results (results.h), which free it.
+ * a lease (backend.h), worked on by one thread, ended by its results (results.c), which free it.
+ * What the thread and the end of the process share is in handover.h.
  */
 
 /* An address that was connected to: "mx.far.example" and "192.0.2.1". */
@@ -26,14 +28,17 @@ struct recipient {
     bool notify_delay;
     int64_t next_attempt_ms;
     int64_t last_attempt_planned_ms;
+    enum handover_stage stage; /* with given_back: under the job's handover.lock */
+    bool given_back;
     /* Of the attempt. */
     struct verdict verdict;
-    bool unreported;        /* the lease is left to run out */
+    bool unreported;        /* the lease is left to run out, or was given back */
     struct str remote_host; /* that gave the verdict; empty: none did. In the job's arena */
     struct str remote_ip;
 };
 
 struct job {
+    struct handover handover;
     struct list_link link;  /* in its lane, then in the results */
     struct list_link all;   /* of the deliverer: leases to be extended */
     struct arena arena;     /* of all strings here */
@@ -49,7 +54,9 @@ struct job {
     bool is_dsn;
     struct str prefix;
     struct str structure;
-    uint64_t file_size;
+    uint64_t file_size; /* of the text */
+    bool in_file;       /* the text is a file of the queue */
+    struct str content; /* else it came with the lease: this */
     bool has_8bit;
     bool smtputf8;
     bool tls_required; /* REQUIRETLS */

@@ -43,6 +43,18 @@ unsigned lanes_busy(const struct deliverer *d)
     return d->running + waiting;
 }
 
+unsigned lanes_awaited(struct deliverer *d)
+{
+    unsigned count = lanes_busy(d);
+    struct map_entry *entry;
+    size_t at = 0;
+    while ((entry = map_next(&d->lanes, &at))) {
+        const struct lane *lane = entry->value;
+        count -= lane->job && handover_is_all_given_back(lane->job);
+    }
+    return count;
+}
+
 /* ---- Threads */
 
 static void *work(void *arg);
@@ -79,8 +91,6 @@ void lanes_add(struct deliverer *d, struct job *job)
     struct lane *lane = find_lane(d, job);
     bool was_empty = list_is_empty(&lane->jobs);
     list_append(&lane->jobs, &job->link);
-    list_append(&d->jobs, &job->all);
-    d->outstanding += (unsigned)job->recipient_count;
     if (was_empty && !lane->running)
         make_runnable(d, lane);
 }
@@ -89,10 +99,12 @@ void lanes_add(struct deliverer *d, struct job *job)
 static void run_job(struct deliverer *d, struct lane *lane, struct job *job)
 {
     bool lost = job->lost;
+    lane->job = job;
     pthread_mutex_unlock(&d->lock);
     if (!lost)
         delivery_run(&d->delivery, &lane->track, job);
     pthread_mutex_lock(&d->lock);
+    lane->job = NULL;
     results_add(d, job);
 }
 
@@ -168,6 +180,25 @@ void lanes_close_idle(struct deliverer *d, int64_t now_ms)
         make_runnable(d, lane);
 }
 
+static void give_back(struct deliverer *d, struct lane *lane, bool begun_too)
+{
+    struct job *results = lane->job ? handover_give_back(lane->job, begun_too) : NULL;
+    if (!results)
+        return;
+    log_info(&d->service->log, "given back", LOG_U64("cid", results->cid),
+             LOG_STR("domain", lane->job->domain), LOG_U64("recipients", results->recipient_count));
+    d->outstanding += (unsigned)results->recipient_count;
+    results_add(d, results);
+}
+
+void lanes_give_back(struct deliverer *d)
+{
+    struct map_entry *entry;
+    size_t at = 0;
+    while ((entry = map_next(&d->lanes, &at)))
+        give_back(d, entry->value, true);
+}
+
 void lanes_drain(struct deliverer *d)
 {
     struct map_entry *entry;
@@ -176,6 +207,7 @@ void lanes_drain(struct deliverer *d)
         struct lane *lane = entry->value;
         for (struct list_link *link; (link = list_take_first(&lane->jobs));)
             results_add(d, CONTAINER_OF(link, struct job, link));
+        give_back(d, lane, false);
     }
     lanes_close_idle(d, INT64_MAX);
 }

@@ -2,7 +2,9 @@
 
 #include "common/base/clock.h"
 #include "common/mail/compose.h"
+#include "common/service/spool.h"
 #include "common/sys/file.h"
+#include "services/queue-deliverer/handover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,10 +95,10 @@ static bool link_to_spool(const struct delivery *d, const struct job *job, struc
     uint64_t number;
     if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
         return err_set_errno(err, errno, "random number for a file name");
-    snprintf(ret->name, sizeof(ret->name), "queue-deliverer-%ld-%" PRIu64, (long)getpid(), number);
+    snprintf(ret->name, sizeof(ret->name), "queue-deliverer/%ld-%" PRIu64, (long)getpid(), number);
     ret->path = layout_spool(d->settings->data, str_from_cstr(ret->name));
-    if (link(from.text, ret->path.text) != 0)
-        return err_set_errno(err, errno, "link %s to %s", from.text, ret->path.text);
+    TRY(spool_make_directory(d->settings->data, "queue-deliverer", err));
+    TRY(file_link_or_copy(from.text, ret->path.text, err)); /* a copy between two mounts */
     ret->fd = open(ret->path.text, O_RDONLY | O_CLOEXEC);
     if (ret->fd >= 0 && flock(ret->fd, LOCK_SH | LOCK_NB) != 0)
         log_debug(&d->log, "its receiver still has the file", LOG_CSTR("name", ret->name));
@@ -109,12 +111,14 @@ static void unlink_from_spool(struct spool_link *link)
     fd_cleanup(&link->fd);
 }
 
-static bool deliver(struct delivery *d, struct job *job, struct local_recipient *to,
-                    const size_t *index, size_t count, struct err *err)
+/* Store takes the text from a file in spool/, or from the call. */
+static bool hand_over(struct delivery *d, struct job *job, struct str spool_name,
+                      struct str content, struct local_recipient *to, size_t count, struct err *err)
 {
-    struct spool_link link;
     struct local_delivery delivery = {
         .cid = job->cid,
+        .spool_name = spool_name,
+        .content = content,
         .file_size = job->file_size,
         .structure = job->structure,
         .mail_from = job->mail_from,
@@ -124,12 +128,44 @@ static bool deliver(struct delivery *d, struct job *job, struct local_recipient 
         .recipient_count = count,
     };
     make_key(job, delivery.key);
+    return backend_deliver(d->backend, &delivery, err);
+}
+
+static bool deliver_file(struct delivery *d, struct job *job, struct local_recipient *to,
+                         size_t count, struct err *err)
+{
+    struct spool_link link;
     TRY(link_to_spool(d, job, &link, err));
-    delivery.spool_name = str_from_cstr(link.name);
-    bool ok = backend_deliver(d->backend, &delivery, err);
+    bool ok = hand_over(d, job, str_from_cstr(link.name), STR(""), to, count, err);
     unlink_from_spool(&link);
-    for (size_t i = 0; ok && i < count; i++)
+    return ok;
+}
+
+/* Several recipients share a file. */
+static bool deliver_content(struct delivery *d, struct job *job, struct local_recipient *to,
+                            size_t count, struct err *err)
+{
+    if (count == 1)
+        return hand_over(d, job, STR(""), job->content, to, count, err);
+    struct spool_file spool;
+    spool_init(&spool, d->settings->data, "queue-deliverer");
+    bool ok = spool_write(&spool, job->content, err) && spool_finish(&spool, err) &&
+              hand_over(d, job, str_from_cstr(spool.name), STR(""), to, count, err);
+    spool_discard(&spool);
+    return ok;
+}
+
+static bool deliver(struct delivery *d, struct job *job, struct local_recipient *to,
+                    const size_t *index, size_t count, struct err *err)
+{
+    if (!handover_commit(job, index, count))
+        return err_set(err, ERR_STATE, "given back before it was delivered");
+    bool ok = job->in_file ? deliver_file(d, job, to, count, err)
+                           : deliver_content(d, job, to, count, err);
+    for (size_t i = 0; ok && i < count; i++) {
         job->recipients[index[i]].verdict = to[i].verdict;
+        handover_answered(job, &index[i], 1, to[i].verdict.kind == VERDICT_DELIVERED);
+    }
     return ok;
 }
 

@@ -1,4 +1,5 @@
 #include "services/queue-deliverer/deliverer.h"
+#include "services/queue-deliverer/hosts.h"
 
 int main(int argc, char **argv)
 {
@@ -8,6 +9,7 @@ int main(int argc, char **argv)
         .options = deliverer_options,
         .option_count = deliverer_option_count,
         .config_size = sizeof(struct deliverer_config),
+        .check = hosts_check_config,
         .start = deliverer_start,
         .run = deliverer_run,
         .drain = deliverer_drain,

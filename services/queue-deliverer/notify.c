@@ -144,8 +144,9 @@ static bool deliver_spooled(struct delivery *d, struct job *job, const struct re
     };
     make_key(job, r, delivery.key);
     TRY(spool_write(spool, message, err));
-    TRY(spool_finish(spool, err));
+    TRY(spool_is_in_memory(spool) || spool_finish(spool, err));
     delivery.spool_name = str_from_cstr(spool->name);
+    delivery.content = spool_content(spool);
     if (deliver_to(d, job, &delivery, job->account_id, err))
         return true;
     if (err->kind != ERR_NOT_FOUND)
@@ -161,13 +162,11 @@ static bool notify(struct delivery *d, struct job *job, const struct recipient *
     struct spool_file spool;
     buf_init(&message, DSN_SIZE_MAX);
     buf_init(&structure, DSN_SIZE_MAX);
+    spool_init(&spool, d->settings->data, "queue-deliverer");
     bool ok = compose(d, job, r, file, &message, err) &&
               encode_structure(buf_str(&message), &structure, err) &&
-              spool_open(&spool, d->settings->data, "queue-deliverer", err);
-    if (ok) {
-        ok = deliver_spooled(d, job, r, buf_str(&message), buf_str(&structure), &spool, err);
-        spool_discard(&spool);
-    }
+              deliver_spooled(d, job, r, buf_str(&message), buf_str(&structure), &spool, err);
+    spool_discard(&spool);
     buf_release(&message);
     buf_release(&structure);
     return ok;

@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "services/queue-deliverer/content.h"
+#include "services/queue-deliverer/handover.h"
 #include "services/queue-deliverer/hosts.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct attempt {
     struct verdict failure; /* of the last host that could not be talked to */
     bool has_failure;
     bool dual_stack; /* the host in hand has addresses of both families */
+    size_t *index;   /* recipients of the job in the letter that is being sent */
 };
 
 /* Delivered or refused for good: other hosts are not asked. */
@@ -52,20 +54,43 @@ static void soften(const struct attempt *a, struct verdict *verdict)
         verdict->kind = VERDICT_TEMPORARY;
 }
 
+/* Recipients of the letter as those of the job, which may have got verdicts before. */
+static size_t map_recipients(const struct attempt *a, const size_t *from, size_t count,
+                             size_t to[CLIENT_RECIPIENTS_MAX])
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = a->index[from[i]];
+    return count;
+}
+
+static bool on_commit(void *user, const size_t *recipients, size_t count)
+{
+    const struct attempt *a = user;
+    size_t of_job[CLIENT_RECIPIENTS_MAX];
+    return handover_commit(a->job, of_job, map_recipients(a, recipients, count, of_job));
+}
+
+static void on_answered(void *user, const size_t *recipients, size_t count, bool taken)
+{
+    const struct attempt *a = user;
+    size_t of_job[CLIENT_RECIPIENTS_MAX];
+    handover_answered(a->job, of_job, map_recipients(a, recipients, count, of_job), taken);
+}
+
 static void send_job(struct attempt *a)
 {
     struct job *job = a->job;
     struct client *client = a->track->client;
-    size_t *index = arena_new_array(&a->arena, job->recipient_count, size_t);
     struct address *to = arena_new_array(&a->arena, job->recipient_count, struct address);
     struct verdict *verdicts = arena_new_array(&a->arena, job->recipient_count, struct verdict);
     size_t count = 0;
-    if (!index || !to || !verdicts)
+    a->index = arena_new_array(&a->arena, job->recipient_count, size_t);
+    if (!a->index || !to || !verdicts || !handover_begin(job))
         return;
     for (size_t i = 0; i < job->recipient_count; i++) {
         if (is_settled(&job->recipients[i].verdict))
             continue;
-        index[count] = i;
+        a->index[count] = i;
         to[count++] = job->recipients[i].address;
     }
     const struct letter letter = {
@@ -76,10 +101,11 @@ static void send_job(struct attempt *a)
         .file = a->file,
         .has_8bit = job->has_8bit,
         .smtputf8 = job->smtputf8,
+        .gate = {on_commit, on_answered, a},
     };
     client_send(client, &letter, verdicts);
     for (size_t i = 0; i < count; i++) {
-        struct recipient *r = &job->recipients[index[i]];
+        struct recipient *r = &job->recipients[a->index[i]];
         if (verdicts[i].kind == VERDICT_OPEN)
             continue;
         soften(a, &verdicts[i]);
@@ -187,15 +213,16 @@ static struct str use_kept_connection(struct attempt *a)
 
 static void try_hosts(struct attempt *a, const struct host *hosts, size_t count, struct str tried)
 {
-    for (size_t i = 0; i < count && !all_settled(a->job); i++) {
+    for (size_t i = 0; i < count && !all_settled(a->job) && !handover_is_given_back(a->job); i++) {
         if (is_host(&hosts[i], tried))
             continue;
         track_close(a->track);
         if (open_host(a, &hosts[i])) {
             a->has_failure = false;
             use_connection(a);
-        } else if (a->failure.kind == VERDICT_PERMANENT && a->failure.code != 0) {
-            return; /* a server said no: the others need not be asked */
+        } else if (a->failure.kind == VERDICT_POSTPONED ||
+                   (a->failure.kind == VERDICT_PERMANENT && a->failure.code != 0)) {
+            return; /* nobody tells us addresses, or a server said no for all of them */
         }
     }
 }
@@ -210,7 +237,9 @@ static void deliver(struct attempt *a)
         return;
     if (!hosts_find(a->d->backend, a->d->config, a->job->cid, a->job->domain, &a->arena, &hosts,
                     &count, &verdict)) {
-        settle_all(a->job, &verdict);
+        if (verdict.kind != VERDICT_POSTPONED)
+            settle_all(a->job, &verdict);
+        job_decide(a->job, verdict);
         return;
     }
     try_hosts(a, hosts, count, tried);

@@ -10,6 +10,7 @@
 void results_add(struct deliverer *d, struct job *job)
 {
     list_append(&d->finished, &job->link);
+    d->unrecorded += (unsigned)job->recipient_count;
     pthread_cond_signal(&d->results);
 }
 
@@ -44,7 +45,8 @@ static bool waits_again(const struct job *job)
 {
     for (size_t i = 0; i < job->recipient_count; i++) {
         enum verdict_kind kind = job->recipients[i].verdict.kind;
-        if (kind == VERDICT_TEMPORARY || kind == VERDICT_OPEN || job->recipients[i].unreported)
+        if ((kind != VERDICT_DELIVERED && kind != VERDICT_PERMANENT) ||
+            job->recipients[i].unreported)
             return true;
     }
     return false;
@@ -59,6 +61,7 @@ static void end_batch(struct deliverer *d, struct list_link *batch, unsigned cou
         job_free(job);
     }
     d->outstanding -= count;
+    d->unrecorded -= count;
     d->has_work |= d->left_behind;
     pthread_cond_signal(&d->wake);
 }

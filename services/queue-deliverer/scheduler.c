@@ -4,27 +4,54 @@
 #include "common/base/array.h"
 #include "common/base/clock.h"
 #include "common/service/spool.h"
-#include "services/queue-deliverer/hosts.h"
 
-#include <time.h>
-
-#define LEASE_PAUSE_MS 20 /* between leases while there is much to do: they get larger */
+#define LEASE_PAUSE_MS 20 /* between leases while there is much to do: each takes some messages */
+#define CONNECT_PAUSE_MS 50
 #define FAILED_PAUSE_MS 1000
 #define POLL_MS 30000 /* events may be lost */
 #define TICK_MS 1000  /* for idle connections and leases, while there are any */
 #define DOMAINS_MAX 100
+#define RECORD_MS 1000 /* of the time to drain, at most: for recording what is given back */
 
 /* ---- Leases */
 
-/* Asks for as much as there is room for. The lock is let go during the call. */
+/* A lease that store does not hear to have come is given back, attempts not counted. */
+static void begin_jobs(struct deliverer *d, struct backend_lease *leased, bool confirmed)
+{
+    for (struct list_link *link; (link = list_take_first(&leased->jobs));) {
+        struct job *job = CONTAINER_OF(link, struct job, link);
+        list_append(&d->jobs, &job->all);
+        d->outstanding += (unsigned)job->recipient_count;
+        if (confirmed)
+            lanes_add(d, job);
+        else
+            results_add(d, job);
+    }
+}
+
+/* A store of the release before this one has no such call: it counts without it. */
+static bool confirm(struct deliverer *d, const struct backend_lease *leased)
+{
+    struct err err;
+    if (leased->number == 0 || backend_confirm(&d->backend, leased->number, &err) ||
+        err.kind == ERR_NOT_FOUND)
+        return true;
+    log_warn(&d->service->log, "a lease cannot be confirmed", LOG_ERR(&err));
+    return false;
+}
+
+/* Asks for as much as there is room for. The lock is let go during the calls. */
 static int64_t lease(struct deliverer *d, unsigned room, unsigned domains)
 {
     struct backend_lease leased;
     struct err err;
+    if (!backend_has_queue(&d->backend)) /* nobody shall wait for it, who may have to end */
+        return CONNECT_PAUSE_MS;
     d->has_work = false;
     pthread_mutex_unlock(&d->lock);
     bool ok =
         backend_lease(&d->backend, room, domains, (unsigned)d->config->lease_ms, &leased, &err);
+    bool confirmed = ok && confirm(d, &leased);
     pthread_mutex_lock(&d->lock);
     int64_t now_ms = clock_monotonic_ms();
     if (!ok) {
@@ -32,8 +59,7 @@ static int64_t lease(struct deliverer *d, unsigned room, unsigned domains)
         d->has_work = true;
         return FAILED_PAUSE_MS;
     }
-    for (struct list_link *link; (link = list_take_first(&leased.jobs));)
-        lanes_add(d, CONTAINER_OF(link, struct job, link));
+    begin_jobs(d, &leased, confirmed);
     d->next_due_ms = now_ms + POLL_MS;
     if (leased.next_due_in_ms >= 0 && leased.next_due_in_ms < POLL_MS)
         d->next_due_ms = now_ms + leased.next_due_in_ms;
@@ -105,17 +131,9 @@ static void extend_leases(struct deliverer *d, int64_t now_ms)
 
 static void wait_until(struct deliverer *d, int64_t deadline_ms)
 {
-    int64_t ms = deadline_ms - clock_monotonic_ms();
-    struct timespec until;
-    if (ms <= 0)
+    struct timespec until = clock_timespec(deadline_ms);
+    if (deadline_ms <= clock_monotonic_ms())
         return;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_cond_timedwait(&d->wake, &d->lock, &until);
 }
 
@@ -139,24 +157,29 @@ static void schedule(struct deliverer *d)
             not_before_ms = clock_monotonic_ms() + pause_ms;
             continue;
         }
-        int64_t until_ms = d->next_due_ms;
+        int64_t until_ms = d->next_due_ms > now_ms ? d->next_due_ms : tick_ms;
         if (d->has_work && room && not_before_ms < until_ms)
             until_ms = not_before_ms;
         if (d->lanes.len > 0 && tick_ms < until_ms)
             until_ms = tick_ms;
-        wait_until(d, until_ms > now_ms ? until_ms : tick_ms);
+        wait_until(d, until_ms);
     }
 }
 
-/* What runs may end; after the time for it the process does, and the leases run out. */
-static void wait_for_lanes(struct deliverer *d)
+/* What has begun to talk may end. After the time for it the queue gets back what it can have
+ * (handover.h), and only leases of messages that may have been taken are left to run out. Threads
+ * may still be waiting for somebody when the process ends: they can do no harm any more. */
+static void end_attempts(struct deliverer *d)
 {
-    int64_t deadline_ms = clock_monotonic_ms() + (int64_t)d->service->settings->drain_ms;
+    int64_t drain_ms = (int64_t)d->service->settings->drain_ms;
+    int64_t end_ms = clock_monotonic_ms() + drain_ms;
+    int64_t talk_end_ms = end_ms - (drain_ms < 4 * RECORD_MS ? drain_ms / 4 : RECORD_MS);
     lanes_drain(d);
-    while (lanes_busy(d) > 0 && clock_monotonic_ms() < deadline_ms)
-        wait_until(d, deadline_ms);
-    while (d->outstanding > 0 && lanes_busy(d) == 0 && clock_monotonic_ms() < deadline_ms)
-        wait_until(d, deadline_ms);
+    while (lanes_awaited(d) > 0 && clock_monotonic_ms() < talk_end_ms)
+        wait_until(d, talk_end_ms);
+    lanes_give_back(d);
+    while ((d->unrecorded > 0 || lanes_awaited(d) > 0) && clock_monotonic_ms() < end_ms)
+        wait_until(d, end_ms);
 }
 
 void deliverer_run(struct service *service)
@@ -164,7 +187,7 @@ void deliverer_run(struct service *service)
     struct deliverer *d = service->state;
     pthread_mutex_lock(&d->lock);
     schedule(d);
-    wait_for_lanes(d);
+    end_attempts(d);
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -213,13 +236,11 @@ bool deliverer_start(struct service *service, struct err *err)
         return err_set(err, ERR_LIMIT, "out of memory");
     service->state = d;
     init(d, service);
-    TRY(hosts_check_config(d->config, err));
     spool_clean(service->settings->data, "queue-deliverer");
     TRY(backend_open(&d->backend, service, err));
     delivery_init(&d->delivery, &d->backend, service);
-    const char *url = settings_door_url(service->settings, "events", &service->arena);
     const struct event_handler handler = {.event = on_event, .reconnected = wake, .user = d};
-    d->events = event_subscriber_new(url, &handler, err);
+    d->events = service_subscribe(service, &handler, err);
     if (!d->events)
         return false;
     event_subscribe(d->events, "queue");
@@ -247,6 +268,7 @@ void deliverer_stop(struct service *service)
     d->results_end = true;
     pthread_cond_signal(&d->results);
     pthread_mutex_unlock(&d->lock);
+    service->is_busy = !all_done;
     if (!all_done)
         return;
     pthread_join(d->recorder, NULL);

@@ -7,6 +7,8 @@
 #include <stdio.h>
 
 #define FINAL_MS (10 * 60000LL)
+/* A shorter text finds room in the buffers of the kernel: its end leaves together with it. */
+#define GATHERED_MAX 65536
 
 /* One round: those of the letter's recipients that go into one transaction. */
 struct round {
@@ -115,18 +117,55 @@ static void decide_accepted(struct round *r, struct verdict verdict)
             decide(r, i, verdict);
 }
 
+/* ---- The point of no return */
+
+static size_t list_accepted(const struct round *r, size_t indexes[CLIENT_RECIPIENTS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->count; i++)
+        if (r->accepted[i])
+            indexes[count++] = r->chosen[i];
+    return count;
+}
+
+static bool commit(const struct round *r, struct err *err)
+{
+    const struct letter_gate *gate = &r->letter->gate;
+    size_t indexes[CLIENT_RECIPIENTS_MAX];
+    if (!gate->commit || gate->commit(gate->user, indexes, list_accepted(r, indexes)))
+        return true;
+    return err_set(err, ERR_STATE, "broken off before the end of the message");
+}
+
+static void tell_answer(const struct round *r, bool taken)
+{
+    const struct letter_gate *gate = &r->letter->gate;
+    size_t indexes[CLIENT_RECIPIENTS_MAX];
+    if (gate->answered)
+        gate->answered(gate->user, indexes, list_accepted(r, indexes), taken);
+}
+
 /* ---- The message */
 
+static bool flush(struct round *r, struct err *err)
+{
+    return stream_flush(r->client->stream, client_deadline(r->client, r->client->answer_ms), err);
+}
+
+/* What a slow server has yet to take of a long text goes before the commitment, which is for the
+ * final dot alone. */
 static bool write_content(struct round *r, struct err *err)
 {
     struct content content = content_begin(r->letter->prefix, r->letter->file);
+    bool is_long = r->letter->prefix.len + r->letter->file.len > GATHERED_MAX;
     struct str span;
     while (content_next(&content, &span)) {
-        if (!stream_write(r->client->stream, span, client_deadline(r->client, r->client->answer_ms),
-                          err))
-            return false;
+        if (content.ended)
+            TRY((!is_long || flush(r, err)) && commit(r, err));
+        TRY(stream_write(r->client->stream, span, client_deadline(r->client, r->client->answer_ms),
+                         err));
     }
-    return stream_flush(r->client->stream, client_deadline(r->client, r->client->answer_ms), err);
+    return flush(r, err);
 }
 
 static bool send_message(struct round *r, struct err *err)
@@ -141,6 +180,7 @@ static bool send_message(struct round *r, struct err *err)
     struct verdict verdict = verdict_of_reply(&reply);
     r->client->messages += verdict.kind == VERDICT_DELIVERED;
     r->client->wants_rset = verdict.kind != VERDICT_DELIVERED;
+    tell_answer(r, verdict.kind == VERDICT_DELIVERED);
     decide_accepted(r, verdict);
     return true;
 }

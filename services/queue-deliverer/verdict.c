@@ -37,12 +37,35 @@ struct verdict verdict_of_err(const struct err *err)
     return v;
 }
 
+struct verdict verdict_of_call(const struct err *err)
+{
+    struct verdict v = verdict_of_err(err);
+    if (err_is_transient(err->kind))
+        v.kind = VERDICT_POSTPONED;
+    return v;
+}
+
+/* RFC 3463 2 */
+static uint8_t class_of(enum verdict_kind kind)
+{
+    switch (kind) {
+    case VERDICT_PERMANENT:
+        return 5;
+    case VERDICT_TEMPORARY:
+    case VERDICT_POSTPONED:
+        return 4;
+    case VERDICT_DELIVERED:
+    case VERDICT_OPEN:
+        break;
+    }
+    return 2;
+}
+
 struct verdict verdict_make(enum verdict_kind kind, unsigned subject, unsigned detail,
                             const char *format, ...)
 {
-    unsigned class = kind == VERDICT_PERMANENT ? 5 : kind == VERDICT_TEMPORARY ? 4 : 2;
     struct verdict v = {.kind = kind};
-    v.enhanced[0] = (uint8_t) class;
+    v.enhanced[0] = class_of(kind);
     v.enhanced[1] = (uint8_t)subject;
     v.enhanced[2] = (uint8_t)detail;
     va_list args;
@@ -55,7 +78,7 @@ struct verdict verdict_make(enum verdict_kind kind, unsigned subject, unsigned d
 struct verdict_status verdict_status(const struct verdict *v)
 {
     struct verdict_status status;
-    unsigned class = v->kind == VERDICT_PERMANENT ? 5 : v->kind == VERDICT_TEMPORARY ? 4 : 2;
+    unsigned class = class_of(v->kind);
     if (v->enhanced[0] == class)
         snprintf(status.text, sizeof(status.text), "%u.%u.%u", class, v->enhanced[1],
                  v->enhanced[2]);

@@ -10,8 +10,15 @@
  */
 
 /* In the order of enum AttemptOutcome of proto/queue.proto; the first means "not decided yet", and
- * "not attempted" when it is reported. */
-enum verdict_kind { VERDICT_OPEN, VERDICT_DELIVERED, VERDICT_TEMPORARY, VERDICT_PERMANENT };
+ * "not attempted" when it is reported. The last one says nothing of the recipient: a service of our
+ * own was away. */
+enum verdict_kind {
+    VERDICT_OPEN,
+    VERDICT_DELIVERED,
+    VERDICT_TEMPORARY,
+    VERDICT_PERMANENT,
+    VERDICT_POSTPONED,
+};
 
 struct verdict {
     enum verdict_kind kind;
@@ -22,8 +29,10 @@ struct verdict {
 
 /* 2xx is delivered, 5xx permanent, anything else temporary. */
 struct verdict verdict_of_reply(const struct smtp_reply *reply);
-/* A failure on our side of the protocol (network, DNS, store): temporary. */
+/* A failure on our side of the protocol: temporary. */
 struct verdict verdict_of_err(const struct err *err);
+/* A failed call of a service of our own: postponed when it may pass soon, else temporary. */
+struct verdict verdict_of_call(const struct err *err);
 /* Our own judgement, with the enhanced code "class.subject.detail". */
 struct verdict verdict_make(enum verdict_kind kind, unsigned subject, unsigned detail,
                             const char *format, ...) PRINTF_LIKE(4, 5);

@@ -2,6 +2,7 @@
 
 #include "common/base/bug.h"
 #include "common/base/clock.h"
+#include "common/bus/data.h"
 #include "common/bus/rpc.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/dns.pb-c.h"
@@ -57,11 +58,6 @@ static char *text(struct arena *arena, struct str s)
 {
     char *copy = arena_cstr(arena, s);
     return copy ? copy : (char *)"";
-}
-
-static ProtobufCBinaryData bytes(struct str s)
-{
-    return (ProtobufCBinaryData){s.len, (uint8_t *)(uintptr_t)s.ptr};
 }
 
 static struct err error_of(const Mailrail__Error *error)
@@ -167,7 +163,7 @@ static bool fill_recipients(Mailrail__DeliverRequest *request,
         all[i].mailbox = text(arena, from->target->mailbox);
         all[i].rcpt_localpart = text(arena, from->address.localpart);
         all[i].rcpt_domain = text(arena, from->address.domain);
-        all[i].prefix = bytes(from->prefix);
+        all[i].prefix = data_of(from->prefix);
         request->recipients[i] = &all[i];
     }
     request->n_recipients = count;
@@ -181,11 +177,12 @@ bool backend_deliver(struct backend *b, uint64_t cid, const struct backend_messa
     Mailrail__Origin origin = origin_of(message, cid, arena);
     origin.peer = &peer;
     Mailrail__DeliverRequest request = MAILRAIL__DELIVER_REQUEST__INIT;
-    request.key = bytes(str_make(message->key, BACKEND_KEY_SIZE));
+    request.key = data_of(str_make(message->key, BACKEND_KEY_SIZE));
     request.spool_name = text(arena, message->spool_name);
+    request.content = data_of(message->content);
     request.file_size = message->size;
     request.received_ms = message->received_ms;
-    request.structure = bytes(message->structure);
+    request.structure = data_of(message->structure);
     request.origin = &origin;
     if (!fill_recipients(&request, message, arena))
         return err_set(err, ERR_LIMIT, "too many recipients");

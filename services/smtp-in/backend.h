@@ -51,7 +51,8 @@ struct backend_recipient {
 
 struct backend_message {
     unsigned char key[BACKEND_KEY_SIZE]; /* repeated with the same key, nothing is doubled */
-    struct str spool_name;
+    struct str spool_name;               /* empty: the text is `content` */
+    struct str content;
     uint64_t size;
     int64_t received_ms;
     struct str structure; /* encoded, common/mail/structure.h */

@@ -1,7 +1,8 @@
 #include "services/smtp-in/config.h"
 
+#include "common/service/option_check.h"
+
 const struct option smtp_in_options[] = {
-    OPTION_LIST(smtp_in_config, listen, "0.0.0.0,::", "addresses to listen on"),
     OPTION_NUMBER(smtp_in_config, port, "25", 0, 65535, NULL, "TCP port"),
     OPTION_BOOL(smtp_in_config, starttls, "true", "offer STARTTLS when there is a certificate"),
     OPTION_BOOL(smtp_in_config, requiretls, "true", "offer REQUIRETLS (RFC 8689) under TLS"),
@@ -14,43 +15,49 @@ const struct option smtp_in_options[] = {
                 "refuse senders whose domain takes no mail; never in localserve"),
     OPTION_BOOL(smtp_in_config, check_hello, "true",
                 "refuse HELO names that do not resolve; never in localserve"),
-    OPTION_BOOL(smtp_in_config, limit_connections, "true",
-                "limit connections by address and network; never in localserve"),
-    OPTION_LIST(smtp_in_config, proxy_networks, "",
-                "networks of proxies, which must speak the PROXY protocol"),
-    OPTION_NUMBER(smtp_in_config, message_size_max, "104857600", 65536, 4294967295, "bytes",
-                  "largest message"),
-    OPTION_NUMBER(smtp_in_config, recipients_max, "1000", 1, 10000, NULL,
-                  "recipients of one message"),
-    OPTION_NUMBER(smtp_in_config, read_timeout_ms, "30000", 1000, 3600000, "ms",
-                  "how long a client may be silent"),
-    OPTION_NUMBER(smtp_in_config, data_timeout_ms, "1800000", 1000, 86400000, "ms",
-                  "how long a message may take to come"),
-    OPTION_NUMBER(smtp_in_config, workers_max, "64", 1, 1024, NULL,
-                  "commands that run at the same time"),
-    OPTION_NUMBER(smtp_in_config, sessions_max, "10000", 1, 1000000, NULL, "open connections"),
+    OPTION_STRING(smtp_in_config, catch_all_address, "",
+                  "an address here that gets the mail for all domains that are not ours; only in "
+                  "localserve"),
+    SMTPD_OPTIONS,
 };
 const size_t smtp_in_option_count = ARRAY_LEN(smtp_in_options);
+
+static void check_catch_all(const struct smtp_in_config *config, const struct settings *settings,
+                            struct option_report *report)
+{
+    struct arena arena;
+    struct address address;
+    struct err why;
+    if (config->catch_all_address.len == 0)
+        return;
+    arena_init(&arena, 65536);
+    if (!settings->localserve)
+        option_reject(report, "catch_all_address",
+                      "would take everybody's mail: needs localserve = true");
+    else if (!address_parse(config->catch_all_address, &arena, &address, &why))
+        option_reject(report, "catch_all_address", "\"%.*s\" is not an address: %s",
+                      STR_ARG(config->catch_all_address), why.detail);
+    arena_release(&arena);
+}
+
+void smtp_in_check_config(const void *values, const struct settings *settings,
+                          struct option_report *report)
+{
+    const struct smtp_in_config *config = values;
+    smtpd_options_check(&config->smtpd, settings, report);
+    if (config->tls_needed && (!config->starttls || settings->tls_certificate.len == 0))
+        option_reject(report, "tls_needed",
+                      "nobody can send without STARTTLS: set tls_certificate, tls_key and "
+                      "smtp_in.starttls");
+    check_catch_all(config, settings, report);
+}
 
 struct smtpd_config smtp_in_server_config(const struct smtp_in_config *config,
                                           const struct settings *settings)
 {
-    return (struct smtpd_config){
-        .name = "smtp-in",
-        .hostname = settings->hostname,
-        .data = settings->data,
-        .pedantic = settings->pedantic,
-        .space_after_colon = config->space_after_colon,
-        .requiretls = config->requiretls,
-        .tls_needed = config->tls_needed,
-        .limit_connections = config->limit_connections && !settings->localserve,
-        .message_size_max = config->message_size_max,
-        .recipients_max = config->recipients_max,
-        .read_timeout_ms = (int64_t)config->read_timeout_ms,
-        .data_timeout_ms = (int64_t)config->data_timeout_ms,
-        .workers_max = (unsigned)config->workers_max,
-        .sessions_max = (unsigned)config->sessions_max,
-        .proxy_networks = config->proxy_networks.items,
-        .proxy_network_count = config->proxy_networks.len,
-    };
+    struct smtpd_config server = smtpd_options_config(&config->smtpd, settings, "smtp-in");
+    server.space_after_colon = config->space_after_colon;
+    server.requiretls = config->requiretls;
+    server.tls_needed = config->tls_needed;
+    return server;
 }

@@ -6,10 +6,16 @@ static bool listen_everywhere(struct smtp_in *in, struct err *err)
     if (tls &&
         !smtpd_use_tls(in->server, in->settings->tls_certificate, in->settings->tls_key, err))
         return false;
-    for (size_t i = 0; i < in->config->listen.len; i++)
-        TRY(smtpd_listen(in->server, in->config->listen.items[i], (uint16_t)in->config->port,
+    for (size_t i = 0; i < in->config->smtpd.listen.len; i++)
+        TRY(smtpd_listen(in->server, in->config->smtpd.listen.items[i], (uint16_t)in->config->port,
                          tls ? SMTPD_STARTTLS : SMTPD_PLAIN, err));
     return true;
+}
+
+static bool find_catch_all(struct smtp_in *in, struct arena *arena, struct err *err)
+{
+    struct str text = in->config->catch_all_address;
+    return text.len == 0 || address_parse(text, arena, &in->catch_all, err);
 }
 
 static bool start(struct service *service, struct err *err)
@@ -23,7 +29,7 @@ static bool start(struct service *service, struct err *err)
     in->server_config = smtp_in_server_config(in->config, in->settings);
     if (in->backend)
         in->server = smtpd_new(&in->server_config, &smtp_in_policy, in, service, err);
-    return in->server && listen_everywhere(in, err);
+    return in->server && find_catch_all(in, &service->arena, err) && listen_everywhere(in, err);
 }
 
 static void run(struct service *service)
@@ -66,6 +72,7 @@ int main(int argc, char **argv)
         .options = smtp_in_options,
         .option_count = smtp_in_option_count,
         .config_size = sizeof(struct smtp_in_config),
+        .check = smtp_in_check_config,
         .start = start,
         .run = run,
         .drain = drain,

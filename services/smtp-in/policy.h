@@ -16,6 +16,7 @@ struct smtp_in {
     const struct settings *settings;
     struct backend *backend;
     struct partial *partial;
+    struct address catch_all; /* gets the mail for others; empty: nobody does */
     struct smtpd_config server_config;
     struct smtpd *server;
 };

@@ -34,12 +34,26 @@ static struct smtp_reply judge(const struct smtpd_session *s, struct address add
     return SMTP_REPLY(550, 5, 1, 1, "no such user");
 }
 
+/* Whose mailbox an address means. Mail for others is no business of ours, unless a laptop catches
+ * it. */
+static bool find_target(struct smtpd_session *s, struct address address, struct backend_target *ret,
+                        struct err *err)
+{
+    struct smtp_in *in = smtpd_user(s);
+    uint64_t cid = session_cid(s->conn);
+    *ret = (struct backend_target){.class = BACKEND_NOT_LOCAL};
+    TRY(address_is_literal(address) ||
+        backend_resolve(in->backend, cid, address, &s->arena, ret, err));
+    return ret->class != BACKEND_NOT_LOCAL || in->catch_all.domain.len == 0 ||
+           backend_resolve(in->backend, cid, in->catch_all, &s->arena, ret, err);
+}
+
 struct smtp_reply smtp_in_check_recipient(struct smtpd_session *s,
                                           struct smtpd_recipient *recipient)
 {
     struct smtp_in *in = smtpd_user(s);
     struct address address = recipient->path.address;
-    if (address_is_literal(address))
+    if (address_is_literal(address) && in->catch_all.domain.len == 0)
         return SMTP_REPLY(550, 5, 1, 1, "no mail for IP addresses here");
     /* What is hidden cannot be refused later for one recipient and not for another. */
     if (in->config->hide_unknown && s->tx.recipients.len > 0)
@@ -48,7 +62,7 @@ struct smtp_reply smtp_in_check_recipient(struct smtpd_session *s,
     if (!target)
         return SMTP_REPLY(452, 4, 5, 3, "too many recipients");
     struct err err;
-    if (!backend_resolve(in->backend, session_cid(s->conn), address, &s->arena, target, &err))
+    if (!find_target(s, address, target, &err))
         return smtpd_failed(s, "cannot look up a recipient", &err);
     struct smtp_reply reply = judge(s, address, target);
     if (smtp_reply_is_positive(&reply) &&

@@ -4,14 +4,18 @@
 #include "common/base/clock.h"
 #include "common/sys/file.h"
 #include "services/store/mailbox.h"
+#include "services/store/message_files.h"
 #include "services/store/publish.h"
 #include "services/store/recover.h"
+#include "services/store/text_worker.h"
+#include "services/store/upgrade.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define GROUP_MAX 64 /* changes in one transaction */
+#define GROUP_MAX 64        /* changes in one transaction */
+#define KEPT_MIN (64 << 20) /* bytes that may wait to be erased, whatever the quota */
 #define WRITER_CACHE_KIB 512
 #define READER_CACHE_KIB 256
 #define READERS_IDLE_MAX 2
@@ -19,6 +23,7 @@
  * from its start again, without growing, which saves the disk work; and a delivery that waits for
  * the copying waits for little (bench-store_commit shows the slowest). */
 #define WAL_PAGES "PRAGMA wal_autocheckpoint=256"
+#define CHANGE_ARENA_MAX (64u << 20)
 #define RESULT_MAX (16u << 20) /* bytes of a result kept under a key */
 
 /* ---- Changes */
@@ -71,7 +76,10 @@ static bool keep_result(struct running *r, struct err *err)
 static void unuse(struct change *c)
 {
     atomic_fetch_sub(&c->account->used, c->used);
-    c->used = 0;
+    atomic_fetch_sub(&c->account->messages, c->messages);
+    atomic_fetch_sub(&c->account->kept, c->kept);
+    atomic_fetch_sub(&c->account->kept_messages, c->kept_messages);
+    c->used = c->messages = c->kept = c->kept_messages = 0;
 }
 
 /* Runs in the group's transaction, perhaps on another caller's thread. */
@@ -96,18 +104,33 @@ bool account_change(struct account *account, const struct change_request *reques
     BUG_ON(request->key.len > CHANGE_KEY_MAX);
     struct running r = {.change = {.account = account, .arena = request->arena},
                         .request = request};
-    bool ok = db_group_run(account->group, run_change, &r, DB_DURABLE, err);
+    bool ok =
+        db_group_run_with_file(account->group, run_change, &r, DB_DURABLE, request->file_sync, err);
     if (!ok)
         unuse(&r.change); /* when it was the commit that failed */
     if (request->file_count > 0) {
-        if (ok && !r.was_made_before)
+        if (ok && !r.was_made_before) {
             pthread_rwlock_unlock(&account->files_lock);
-        else
+            text_worker_note_new(account, request->first_file, request->file_count);
+        } else {
             account_drop_ids(account, request->first_file, request->file_count);
+        }
     }
     if (ok && !r.was_made_before)
         publish_change(&r.change);
     array_release(&r.change.mailbox_ids);
+    array_release(&r.change.thread_ids);
+    return ok;
+}
+
+bool account_change_once(struct account *account, const struct change_type *type, void *op,
+                         struct err *err)
+{
+    struct arena arena;
+    arena_init(&arena, CHANGE_ARENA_MAX);
+    struct change_request request = {.type = type, .op = op, .arena = &arena};
+    bool ok = account_change(account, &request, err);
+    arena_release(&arena);
     return ok;
 }
 
@@ -127,15 +150,46 @@ void change_mailbox(struct change *c, uint64_t mailbox_id)
     array_push(&c->mailbox_ids, mailbox_id);
 }
 
-bool change_use(struct change *c, int64_t bytes, uint64_t quota_bytes, struct err *err)
+static bool over_quota(const struct change *c, uint64_t limit, const char *unit, struct err *err)
 {
-    int64_t used = atomic_fetch_add(&c->account->used, bytes) + bytes;
-    c->used += bytes;
-    if (bytes <= 0 || used <= 0 || (uint64_t)used <= quota_bytes)
-        return true;
-    err_set(err, ERR_LIMIT, "account %" PRIu64 " is over its quota of %" PRIu64 " bytes",
-            c->account->id, quota_bytes);
+    err_set(err, ERR_LIMIT, "account %" PRIu64 " is over its quota of %" PRIu64 " %s",
+            c->account->id, limit, unit);
     return err_reply(err, "over quota");
+}
+
+/* What was expunged is on the disk for some time yet, and leaves room for new mail all the same:
+ * but not without end to who fills and empties the account again and again. */
+static bool is_too_much(const struct change *c, int64_t used, uint64_t quota)
+{
+    int64_t kept = atomic_load(&c->account->kept);
+    uint64_t kept_max = quota > KEPT_MIN ? quota : KEPT_MIN;
+    return used > 0 && ((uint64_t)used > quota || (kept > 0 && (uint64_t)kept > kept_max));
+}
+
+bool change_use(struct change *c, uint64_t bytes, uint64_t quota_bytes, struct err *err)
+{
+    uint64_t quota_messages = c->account->store->config->quota_messages;
+    int64_t used = atomic_fetch_add(&c->account->used, (int64_t)bytes) + (int64_t)bytes;
+    int64_t messages = atomic_fetch_add(&c->account->messages, 1) + 1;
+    c->used += (int64_t)bytes;
+    c->messages++;
+    if (is_too_much(c, used, quota_bytes))
+        return over_quota(c, quota_bytes, "bytes", err);
+    if (quota_messages > 0 && messages > 0 && (uint64_t)messages > quota_messages)
+        return over_quota(c, quota_messages, "messages", err);
+    return true;
+}
+
+void change_unuse(struct change *c, uint64_t bytes)
+{
+    atomic_fetch_sub(&c->account->used, (int64_t)bytes);
+    atomic_fetch_sub(&c->account->messages, 1);
+    atomic_fetch_add(&c->account->kept, (int64_t)bytes);
+    atomic_fetch_add(&c->account->kept_messages, 1);
+    c->used -= (int64_t)bytes;
+    c->messages--;
+    c->kept += (int64_t)bytes;
+    c->kept_messages++;
 }
 
 /* ---- Reading */
@@ -171,79 +225,6 @@ void account_read_end(struct account *account, struct db *db)
     pthread_mutex_unlock(&account->readers_lock);
     if (!keep)
         db_close(db);
-}
-
-/* ---- Files */
-
-static bool set_unclean(struct db *db, void *ctx, struct err *err)
-{
-    uint64_t *from = ctx;
-    struct db_query q = db_query(db, ACCOUNT_SET_UNCLEAN);
-    if (from)
-        db_bind_u64(&q, *from);
-    else
-        db_bind_null(&q);
-    return db_run(&q, err);
-}
-
-/* Once in the life of an open account: should the process die, the next start looks from here on
- * for files without a row (recover.h). */
-static bool mark_unclean(struct account *account, uint64_t from, struct err *err)
-{
-    if (account->is_marked_unclean)
-        return true;
-    TRY(db_group_run(account->group, set_unclean, &from, 0, err));
-    account->is_marked_unclean = true;
-    return true;
-}
-
-static bool make_directories(struct account *account, uint64_t first, uint64_t last,
-                             struct err *err)
-{
-    uint64_t d = first / LAYOUT_FILES_PER_DIRECTORY;
-    if (d < account->ready_directories)
-        d = account->ready_directories;
-    for (; d <= last / LAYOUT_FILES_PER_DIRECTORY; d++) {
-        struct layout_path path = layout_message_directory(
-            account->store->settings->data, account->id, d * LAYOUT_FILES_PER_DIRECTORY);
-        TRY(directory_make_durable(path.text, 0770, 2, err)); /* msg/ and the account's */
-        account->ready_directories = d + 1;
-    }
-    return true;
-}
-
-bool account_take_ids(struct account *account, size_t count, uint64_t *ret_first, struct err *err)
-{
-    pthread_rwlock_rdlock(&account->files_lock);
-    pthread_mutex_lock(&account->prepare_lock);
-    uint64_t first = atomic_fetch_add(&account->message_id, count) + 1;
-    bool ok = mark_unclean(account, first, err) &&
-              make_directories(account, first, first + count - 1, err);
-    pthread_mutex_unlock(&account->prepare_lock);
-    if (ok)
-        *ret_first = first;
-    else
-        pthread_rwlock_unlock(&account->files_lock);
-    return ok;
-}
-
-void account_drop_ids(struct account *account, uint64_t first, size_t count)
-{
-    for (uint64_t id = first; id < first + count; id++)
-        unlink(account_message_path(account, id).text);
-    pthread_rwlock_unlock(&account->files_lock);
-}
-
-struct layout_path account_message_path(const struct account *account, uint64_t id)
-{
-    return layout_message(account->store->settings->data, account->id, id);
-}
-
-void change_sync_file(struct change *c, uint64_t id)
-{
-    struct layout_path path =
-        layout_message_directory(c->account->store->settings->data, c->account->id, id);
-    db_group_sync_directory(c->account->group, path.text);
 }
 
 /* ---- Opening and closing */
@@ -285,6 +266,15 @@ static void init_locks(struct account *account)
 {
     pthread_mutex_init(&account->readers_lock, NULL);
     pthread_mutex_init(&account->prepare_lock, NULL);
+    pthread_mutex_init(&account->import_lock, NULL);
+    pthread_mutex_init(&account->erase_lock, NULL);
+    pthread_mutex_init(&account->upgrade_lock, NULL);
+    pthread_mutex_init(&account->acl_lock, NULL);
+    pthread_mutex_init(&account->move_lock, NULL);
+    ready_files_init(&account->ready);
+    change_log_init(&account->changes);
+    text_index_init(&account->text,
+                    layout_account_text_db(account->store->settings->data, account->id));
     /* Verification, which is rare, must not wait for a pause in the deliveries. */
     pthread_rwlockattr_t attr;
     pthread_rwlockattr_init(&attr);
@@ -296,25 +286,34 @@ static void init_locks(struct account *account)
 bool account_start(struct account *account, struct err *err)
 {
     init_locks(account);
-    if (open_database(account, err) && recover_account(account, err))
+    if (open_database(account, err) && recover_account(account, err) &&
+        upgrade_look(account, err)) {
+        text_worker_note_open(account);
         return true;
+    }
     account_stop(account);
-    return err_wrap(err, "account %" PRIu64, account->id);
+    return account_wrap_error(account->store, account->id, err);
 }
 
 void account_stop(struct account *account)
 {
-    struct err err;
-    if (account->is_marked_unclean && !db_group_run(account->group, set_unclean, NULL, 0, &err))
-        log_warn(&account->store->log, "account could not be marked as closed",
-                 LOG_U64("account", account->id), LOG_ERR(&err));
+    ready_files_drop(account);
+    account_mark_clean(account);
     for (size_t i = 0; i < account->readers.len; i++)
         db_close(account->readers.items[i].db);
     array_release(&account->readers);
     db_group_free(account->group);
     db_close(account->db);
     junk_rules_release(&account->junk_rules);
+    ready_files_release(&account->ready);
+    change_log_release(&account->changes);
+    text_index_release(&account->text);
     pthread_rwlock_destroy(&account->files_lock);
     pthread_mutex_destroy(&account->prepare_lock);
+    pthread_mutex_destroy(&account->import_lock);
+    pthread_mutex_destroy(&account->erase_lock);
+    pthread_mutex_destroy(&account->upgrade_lock);
+    pthread_mutex_destroy(&account->acl_lock);
+    pthread_mutex_destroy(&account->move_lock);
     pthread_mutex_destroy(&account->readers_lock);
 }

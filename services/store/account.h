@@ -7,6 +7,10 @@
 #include "services/store/account_sql.h"
 #include "services/store/accounts.h"
 #include "services/store/junk_rules.h"
+#include "services/store/message_text.h"
+#include "services/store/ready_files.h"
+#include "services/store/text_index.h"
+#include "services/store/change_log.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -51,14 +55,28 @@ struct account {
     /* Highest value handed out. A value that is lost in a failed change is no loss. */
     atomic_uint_fast64_t modseq;
     atomic_uint_fast64_t message_id;
-    /* Bytes of messages, of changes that are not committed yet too. */
+    /* Bytes of the messages in mailboxes, of changes that are not committed yet too. */
     atomic_int_fast64_t used;
+    atomic_int_fast64_t messages; /* the same, of their number */
+    atomic_int_fast64_t kept;     /* bytes of those that wait to be erased */
+    atomic_int_fast64_t kept_messages;
     /* Held for reading while message files are added or removed, for writing by who compares the
      * files with the rows. */
     pthread_rwlock_t files_lock;
     pthread_mutex_t prepare_lock;
     bool is_marked_unclean;     /* under prepare_lock: account.unclean_from is set */
     uint64_t ready_directories; /* under prepare_lock: those below this number exist */
+    struct ready_files ready;
+    pthread_mutex_t import_lock;  /* held by who works on an import (import.h) */
+    pthread_mutex_t erase_lock;   /* held while files are erased; and by who wants them to stay */
+    pthread_mutex_t upgrade_lock; /* held during a step (upgrade.h) */
+    atomic_bool threads_pending;  /* threads are being assigned to what is there */
+    pthread_mutex_t acl_lock;     /* held by who changes rights (acl.h) */
+    pthread_mutex_t move_lock;    /* held while messages go to another account (copy_across.h) */
+    int64_t acl_turns_s;          /* under acl_lock: when the index of shares was changed last, */
+    int64_t acl_turns_taken;      /* and how often, less what time gave back */
+    struct change_log changes;
+    struct text_index text; /* written by text_worker.h alone */
 };
 
 /* ---- Changes */
@@ -69,8 +87,15 @@ struct change {
     struct arena *arena; /* of the caller: for results */
     uint64_t modseq;     /* 0 until taken */
     int64_t used;        /* by how many bytes it changes the account's use */
+    int64_t messages;    /* and by how many messages */
+    int64_t kept;        /* and the bytes that wait to be erased */
+    int64_t kept_messages;
     bool mailboxes_changed;
+    bool annotations_changed;
+    bool training_changed; /* the junk filter has something to learn */
+    bool rights_changed;
     ARRAY_OF(uint64_t) mailbox_ids; /* whose messages changed */
+    ARRAY_OF(uint64_t) thread_ids;  /* whose marks changed */
 };
 
 struct change_type {
@@ -90,15 +115,21 @@ struct change_request {
     /* Not empty: the change is made once under this key (at most CHANGE_KEY_MAX bytes); a repeated
      * call loads the first result into `op`. */
     struct str key;
-    /* From account_take_ids, for changes that add message files. When the change fails, or was
+    /* From message_files.h, for changes that add message files. When the change fails, or was
      * made before, the files are removed. */
     uint64_t first_file;
     size_t file_count;
+    struct file_sync *file_sync; /* of such a file, under way; NULL: they are on disk */
 };
 
 /* Makes the change, durably, and publishes it. */
 bool account_change(struct account *account, const struct change_request *request,
                     struct err *err) MUST_USE;
+
+/* The same without a key, for a change whose results are in `op` itself, none of them in the arena.
+ */
+bool account_change_once(struct account *account, const struct change_type *type, void *op,
+                         struct err *err) MUST_USE;
 
 /* The one modseq of this change. */
 uint64_t change_modseq(struct change *c);
@@ -111,21 +142,10 @@ void change_mailbox(struct change *c, uint64_t mailbox_id);
 bool account_read_begin(struct account *account, struct db **ret, struct err *err) MUST_USE;
 void account_read_end(struct account *account, struct db *db);
 
-/* Counts bytes of messages against the quota: ERR_LIMIT when `bytes` more would pass it. */
-bool change_use(struct change *c, int64_t bytes, uint64_t quota_bytes, struct err *err) MUST_USE;
-
-/* ---- Files */
-
-/* Hands out `count` message ids in a row, makes sure that their directories exist, and holds
- * files_lock until they are given to account_change or back to account_drop_ids. */
-bool account_take_ids(struct account *account, size_t count, uint64_t *ret_first,
-                      struct err *err) MUST_USE;
-/* Removes their files, as far as they exist. */
-void account_drop_ids(struct account *account, uint64_t first, size_t count);
-
-struct layout_path account_message_path(const struct account *account, uint64_t id);
-/* Inside a change: the directory of this message's file is synced before the commit. */
-void change_sync_file(struct change *c, uint64_t id);
+/* Counts a new message of so many bytes against the quota: ERR_LIMIT when it would pass it. */
+bool change_use(struct change *c, uint64_t bytes, uint64_t quota_bytes, struct err *err) MUST_USE;
+/* A message of so many bytes waits to be erased from now on: it leaves room for others. */
+void change_unuse(struct change *c, uint64_t bytes);
 
 /* Opening and closing, for accounts.c. */
 bool account_start(struct account *account, struct err *err) MUST_USE;

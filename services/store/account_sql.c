@@ -10,10 +10,11 @@
  * `erase` is due.
  *
  * Each index costs every delivery some microseconds and a page of the write-ahead log. There are
- * three: entry_by_modseq (what changed since, asked by every session after every change), and two
- * by which a reply finds its thread. Both are on 64-bit hashes of the texts, which makes them five
- * times smaller; the texts are compared too. Looking up reputation (spec 20 1.15) will need more
- * when there is code that asks: an index is one migration away, a column might be lost data.
+ * two, by which a reply finds its thread, and one of replies, by which a thread finds them; what
+ * changed since a modseq is kept in memory (change_log.h). The first two are on 64-bit hashes of
+ * the texts, which makes them five times smaller; the texts are compared too. Looking up reputation
+ * (spec 20 1.15) will need more when there is code that asks: an index is one migration away, a
+ * column might be lost data.
  *
  * Highest values are kept where they change anyway: the account's modseq is the largest of
  * account.modseq and all mailbox.modseq; the last message id is the largest of
@@ -116,8 +117,6 @@ static const char *const migrations[] = {
     "  missing_link INTEGER NOT NULL DEFAULT 0,"
     "  muted INTEGER NOT NULL DEFAULT 0,"
     "  collapsed INTEGER NOT NULL DEFAULT 0,"
-    /* Junk filter: trained as 0 nothing, 1 junk, 2 not junk. */
-    "  trained INTEGER NOT NULL DEFAULT 0,"
     "  content_hash BLOB," /* SHA-256 of the file, of rejects */
     "  preview TEXT,"
     "  prefix BLOB,"
@@ -150,6 +149,70 @@ static const char *const migrations[] = {
     "  at_s INTEGER NOT NULL,"
     "  result BLOB NOT NULL"
     ") WITHOUT ROWID;",
+
+    /* RFC 8474: a copy remembers whose content it has; NULL: it is the first. */
+    "ALTER TABLE message ADD COLUMN email_id INTEGER;",
+
+    /* What changed since a modseq is known to change_log.h. */
+    "DROP INDEX entry_by_modseq;",
+
+    /* RFC 5464: notes about a mailbox, or (0) about the account. Removed: the value is NULL. */
+    "CREATE TABLE annotation ("
+    "  mailbox_id INTEGER NOT NULL,"
+    "  name TEXT NOT NULL," /* lower case */
+    "  value BLOB,"
+    "  binary INTEGER NOT NULL," /* came as literal8, and goes out as one */
+    "  modseq INTEGER NOT NULL,"
+    "  PRIMARY KEY (mailbox_id, name)"
+    ") WITHOUT ROWID;",
+
+    /* What the junk filter is to learn (training.h), while somebody reads it. */
+    "CREATE TABLE training ("
+    "  sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  message_id INTEGER NOT NULL,"
+    "  from_state INTEGER NOT NULL," /* enum trained_as */
+    "  to_state INTEGER NOT NULL"
+    ");"
+    "CREATE INDEX training_by_message ON training (message_id);"
+    /* The reader: the rows up to here are gone, and up to there fixed. NULL: nobody reads. */
+    "ALTER TABLE account ADD COLUMN training_acknowledged INTEGER;"
+    "ALTER TABLE account ADD COLUMN training_given_out INTEGER;",
+
+    /* The messages of a thread. Most are threads of their own, and cost nothing. */
+    "CREATE INDEX message_by_thread ON message (thread_id) WHERE thread_id <> id;",
+
+    /* Which version of what (enum upgrade_kind) all messages have, and, on the way to the next one,
+     * the last message that was looked at. And the messages that have no thread yet. */
+    "CREATE TABLE upgrade ("
+    "  kind INTEGER PRIMARY KEY,"
+    "  version INTEGER NOT NULL,"
+    "  at INTEGER NOT NULL"
+    ");"
+    "INSERT INTO upgrade VALUES (1, 1, 0), (2, 2, 0);"
+    "CREATE TABLE unthreaded (message_id INTEGER PRIMARY KEY);",
+
+    /* Is there to be a text index (text_index.h)? */
+    "ALTER TABLE account ADD COLUMN text_index INTEGER NOT NULL DEFAULT 1;",
+
+    /* Without messages there is nothing to be parsed anew by STRUCTURE_VERSION 2. */
+    "UPDATE upgrade SET version = 2 WHERE kind = 1 AND NOT EXISTS (SELECT 1 FROM message);",
+
+    /* RFC 4314: what others may do with a mailbox. The owner may do everything and has no row. */
+    "CREATE TABLE acl ("
+    "  mailbox_id INTEGER NOT NULL,"
+    "  account_id INTEGER NOT NULL," /* 0: anyone */
+    "  negative INTEGER NOT NULL,"   /* these rights are taken away */
+    "  identifier TEXT NOT NULL,"    /* as it was given, without \"-\" */
+    "  rights INTEGER NOT NULL,"
+    "  PRIMARY KEY (mailbox_id, account_id, negative)"
+    ") WITHOUT ROWID;"
+    /* Finds what is shared with an account. */
+    "CREATE INDEX acl_account ON acl (account_id, negative, rights);"
+    /* There sessions see mailboxes of others now. */
+    "UPDATE OR IGNORE mailbox SET name = 'Own ' || name"
+    "  WHERE name = 'Other Users' OR substr(name, 1, 12) = 'Other Users/';"
+    "UPDATE OR IGNORE subscription SET name = 'Own ' || name"
+    "  WHERE name = 'Other Users' OR substr(name, 1, 12) = 'Other Users/';",
 };
 
 #define MAILBOX_COLUMNS                                                                            \
@@ -159,24 +222,42 @@ static const char *const migrations[] = {
     "uid, id, modseq, createseq, flags, keywords, size, prefix_size, received_s, saved_s, zone"
 /* Of a live message: parents and all that a child inherits. */
 #define THREAD_COLUMNS "id, thread_id, parents, muted, collapsed"
+#define MEMBER_COLUMNS "id, parents, muted, collapsed, missing_link, mailbox_id, uid"
 #define IS_LIVE "NOT EXISTS (SELECT 1 FROM erase WHERE erase.message_id = message.id)"
+
+#define IS_HELD "EXISTS (SELECT 1 FROM training WHERE training.message_id = erase.message_id)"
 
 static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [ACCOUNT_READ] = "SELECT modseq, last_message_id, unclean_from, junk_rules, junk_pattern,"
-                     " neutral_pattern, notjunk_pattern FROM account",
+                     " neutral_pattern, notjunk_pattern, text_index FROM account",
+    [ACCOUNT_PURGED] = "SELECT purged_modseq FROM account",
     [ACCOUNT_ADD] = "INSERT INTO account (id, modseq, last_message_id, next_uidvalidity)"
                     " VALUES (1, ?, 0, ?)",
+    [ACCOUNT_SET_TEXT_INDEX] = "UPDATE account SET text_index = ?",
     [ACCOUNT_SET_UNCLEAN] = "UPDATE account SET unclean_from = ?",
     [ACCOUNT_RAISE_MODSEQ] = "UPDATE account SET modseq = max(modseq, ?)",
     [ACCOUNT_RAISE_MESSAGE_ID] = "UPDATE account SET last_message_id = max(last_message_id, ?)",
     [ACCOUNT_TAKE_UIDVALIDITY] = "UPDATE account SET next_uidvalidity = next_uidvalidity + 1"
                                  " RETURNING next_uidvalidity - 1",
-    [ACCOUNT_HIGHEST] = "SELECT (SELECT max(modseq) FROM mailbox), (SELECT max(id) FROM message),"
-                        " (SELECT sum(size) FROM mailbox), (SELECT sum(size) FROM erase)",
+    [ACCOUNT_HIGHEST] =
+        "SELECT (SELECT max(modseq) FROM mailbox), (SELECT max(id) FROM message),"
+        " (SELECT sum(size) FROM mailbox), (SELECT sum(total + deleted) FROM mailbox),"
+        " (SELECT sum(size) FROM erase),"
+        " (SELECT count(*) FROM erase)",
 
+    [MAILBOX_DELETED_SIZE] = "SELECT sum(size) FROM entry WHERE mailbox_id = ? AND flags & 8",
     [MAILBOX_BY_ID] = "SELECT " MAILBOX_COLUMNS " FROM mailbox WHERE id = ?",
     [MAILBOX_BY_NAME] = "SELECT " MAILBOX_COLUMNS " FROM mailbox WHERE name = ?",
     [MAILBOX_LIST] = "SELECT " MAILBOX_COLUMNS " FROM mailbox ORDER BY name",
+    /* What ?1 may look up (RIGHT_LOOKUP is 1), without what the owner uses it for. */
+    [MAILBOX_SHARED] =
+        "SELECT id, name, parent_id, uidvalidity, uidnext, NULL, NULL, total, deleted, unread,"
+        " unseen, size, createseq, modseq FROM mailbox"
+        " WHERE id IN (SELECT mailbox_id FROM acl"
+        "              WHERE account_id IN (0, ?1) AND negative = 0 AND rights & 1)"
+        " AND id NOT IN (SELECT mailbox_id FROM acl"
+        "                WHERE account_id IN (0, ?1) AND negative = 1 AND rights & 1)"
+        " ORDER BY name LIMIT ?2",
     /* "/" is followed by "0" in ASCII. */
     [MAILBOX_BELOW] = "SELECT " MAILBOX_COLUMNS " FROM mailbox"
                       " WHERE name > ?1 || '/' AND name < ?1 || '0' ORDER BY name",
@@ -198,6 +279,46 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                         " SET uidvalidity = max(uidvalidity, excluded.uidvalidity)",
     [FORMER_NAME_FIND] = "SELECT uidvalidity FROM former_name WHERE name = ?",
 
+    [ANNOTATION_SET] = "INSERT INTO annotation (mailbox_id, name, value, binary, modseq)"
+                       " VALUES (?, ?, ?, ?, ?) ON CONFLICT (mailbox_id, name) DO UPDATE"
+                       " SET value = excluded.value, binary = excluded.binary,"
+                       " modseq = excluded.modseq",
+    [ANNOTATION_SUM] = "SELECT count(*), sum(length(CAST(name AS BLOB)) + length(value))"
+                       " FROM annotation WHERE value IS NOT NULL",
+    /* Of those that were removed the last 1000 are remembered. */
+    [ANNOTATION_FORGET] = "DELETE FROM annotation WHERE value IS NULL AND modseq <="
+                          " (SELECT modseq FROM annotation WHERE value IS NULL"
+                          "  ORDER BY modseq DESC LIMIT 1 OFFSET 1000)",
+    [ANNOTATION_SINCE] =
+        "SELECT annotation.mailbox_id, ifnull(mailbox.name, ''), annotation.name,"
+        " annotation.value, annotation.binary, annotation.modseq FROM annotation"
+        " LEFT JOIN mailbox ON mailbox.id = annotation.mailbox_id"
+        " WHERE annotation.modseq > ?1 AND (?1 > 0 OR annotation.value IS NOT NULL)"
+        " ORDER BY annotation.mailbox_id, annotation.name",
+    [ANNOTATION_HIGHEST] = "SELECT max(modseq) FROM annotation",
+    [ANNOTATION_COPY] = "INSERT INTO annotation (mailbox_id, name, value, binary, modseq)"
+                        " SELECT ?2, name, value, binary, ?3 FROM annotation"
+                        " WHERE mailbox_id = ?1 AND value IS NOT NULL",
+    [ANNOTATION_REMOVE_ALL] = "DELETE FROM annotation WHERE mailbox_id = ?",
+
+    [ACL_LIST] = "SELECT account_id, negative, identifier, rights FROM acl WHERE mailbox_id = ?"
+                 " ORDER BY account_id, negative",
+    [ACL_SET] = "INSERT OR REPLACE INTO acl (mailbox_id, account_id, negative, identifier, rights)"
+                " VALUES (?, ?, ?, ?, ?)",
+    [ACL_REMOVE] = "DELETE FROM acl WHERE mailbox_id = ? AND account_id = ? AND negative = ?",
+    [ACL_REMOVE_ALL] = "DELETE FROM acl WHERE mailbox_id = ?",
+    [ACL_COPY] = "INSERT INTO acl (mailbox_id, account_id, negative, identifier, rights)"
+                 " SELECT ?2, account_id, negative, identifier, rights FROM acl"
+                 " WHERE mailbox_id = ?1",
+    [ACL_OF] = "SELECT negative, rights FROM acl WHERE mailbox_id = ? AND account_id IN (0, ?)",
+    /* And whether anything is granted. */
+    [ACL_ACCOUNTS] = "SELECT account_id, min(negative) = 0 FROM acl GROUP BY account_id",
+    [ACL_ROOM] = "SELECT count(*), ifnull(sum(length(CAST(name AS BLOB))), 0),"
+                 " (SELECT count(*) FROM acl) FROM mailbox",
+    [ACL_FORGET] = "DELETE FROM acl WHERE account_id = ?",
+    [ACL_SET_MAILBOX] = "UPDATE acl SET mailbox_id = ?2 WHERE mailbox_id = ?1",
+    [ACL_HAS_READER] = "SELECT 1 FROM acl WHERE account_id = ? AND negative = 0",
+
     [SUBSCRIPTION_ADD] = "INSERT OR IGNORE INTO subscription (name) VALUES (?)",
     [SUBSCRIPTION_REMOVE] = "DELETE FROM subscription WHERE name = ?",
     [SUBSCRIPTION_LIST] = "SELECT name FROM subscription ORDER BY name",
@@ -205,23 +326,30 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [ENTRY_ADD] = "INSERT INTO entry (mailbox_id, " ENTRY_COLUMNS ")"
                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [ENTRY_GET] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE mailbox_id = ? AND uid = ?",
+    [ENTRY_IDS] = "SELECT id FROM entry",
     [ENTRY_FROM] = "SELECT " ENTRY_COLUMNS " FROM entry"
                    " WHERE mailbox_id = ? AND uid > ? ORDER BY uid LIMIT ?",
+    [ENTRY_BETWEEN] = "SELECT " ENTRY_COLUMNS " FROM entry"
+                      " WHERE mailbox_id = ? AND uid BETWEEN ? AND ? ORDER BY uid",
     [ENTRY_ALL] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE mailbox_id = ? ORDER BY uid",
-    [ENTRY_CHANGED] = "SELECT " ENTRY_COLUMNS " FROM entry INDEXED BY entry_by_modseq"
+    [ENTRY_CHANGED] = "SELECT " ENTRY_COLUMNS " FROM entry"
                       " WHERE mailbox_id = ? AND modseq > ? AND uid > ? ORDER BY uid LIMIT ?",
-    [ENTRY_COUNT_CHANGED] = "SELECT count(*) FROM entry INDEXED BY entry_by_modseq"
-                            " WHERE mailbox_id = ? AND modseq > ?",
+    [ENTRY_COUNT_CHANGED] = "SELECT count(*) FROM entry WHERE mailbox_id = ? AND modseq > ?",
     [ENTRY_DELETED_BELOW] = "SELECT " ENTRY_COLUMNS " FROM entry"
                             " WHERE mailbox_id = ? AND uid < ? AND flags & 8 ORDER BY uid",
     [ENTRY_SET_FLAGS] = "UPDATE entry SET flags = ?3, keywords = ?4, modseq = ?5"
                         " WHERE mailbox_id = ?1 AND uid = ?2",
+    [ENTRY_SET_FLAGS_BETWEEN] = "UPDATE entry SET flags = (flags | ?4) & ~?5, modseq = ?6"
+                                " WHERE mailbox_id = ?1 AND uid BETWEEN ?2 AND ?3 AND modseq <= ?7"
+                                " AND flags <> (flags | ?4) & ~?5",
     [ENTRY_REMOVE] = "DELETE FROM entry WHERE mailbox_id = ? AND uid = ?",
     [ENTRY_REMOVE_ALL] = "DELETE FROM entry WHERE mailbox_id = ?",
     [VANISHED_ADD] = "INSERT INTO vanished (mailbox_id, modseq, uid, createseq, id)"
                      " VALUES (?, ?, ?, ?, ?)",
     [VANISHED_SINCE] = "SELECT uid, modseq FROM vanished WHERE mailbox_id = ? AND modseq > ?"
                        " ORDER BY uid",
+    [VANISHED_KNOWN] = "SELECT uid, modseq FROM vanished WHERE mailbox_id = ?1 AND modseq > ?2"
+                       " AND createseq <= ?2 ORDER BY uid",
     [VANISHED_COUNT_SINCE] = "SELECT count(*) FROM vanished WHERE mailbox_id = ? AND modseq > ?",
     [VANISHED_REMOVE_ALL] = "DELETE FROM vanished WHERE mailbox_id = ?",
 
@@ -242,7 +370,7 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
         " from_validation, dkim_domains, forwarded_hello, forwarded_dkim_domains, tls_version,"
         " tls_cipher, requiretls, message_id, message_id_hash, subject_base, subject_hash,"
         " thread_id, parents, missing_link, muted, collapsed, content_hash, preview, prefix,"
-        " structure)"
+        " structure, email_id)"
         " SELECT ?2, ?3, ?4, received_s, cid, origin_mailbox_id,"
         " intended_mailbox_id, is_reject, is_forward, is_list, is_dsn, remote_ip, masked_ip1,"
         " masked_ip2, masked_ip3, hello, mail_from_localpart, mail_from_domain, rcpt_localpart,"
@@ -251,21 +379,33 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
         " from_validation, dkim_domains, forwarded_hello, forwarded_dkim_domains, tls_version,"
         " tls_cipher, requiretls, message_id, message_id_hash, subject_base, subject_hash,"
         " thread_id, ?5, 1, muted, collapsed, content_hash, preview, prefix,"
-        " structure FROM message WHERE id = ?1",
+        " structure, ifnull(email_id, id) FROM message WHERE id = ?1",
     [MESSAGE_THREAD] = "SELECT " THREAD_COLUMNS " FROM message WHERE id = ?",
+    [THREAD_MEMBERS] =
+        "SELECT " MEMBER_COLUMNS " FROM message"
+        " WHERE thread_id = id AND id = ?1 AND " IS_LIVE " UNION ALL SELECT " MEMBER_COLUMNS
+        " FROM message WHERE thread_id <> id AND thread_id = ?1 AND " IS_LIVE " ORDER BY id",
+    [THREAD_SET_MARKS] = "UPDATE message SET muted = ?2, collapsed = ?3 WHERE id = ?1",
     [MESSAGE_MOVE] = "UPDATE message SET mailbox_id = ?2, uid = ?3 WHERE id = ?1",
-    [MESSAGE_CONTENT] = "SELECT prefix, structure, preview FROM message WHERE id = ?",
+    [MESSAGE_EXPORT] = "SELECT prefix, mail_from_localpart, mail_from_domain FROM message"
+                       " WHERE id = ?",
+    [MESSAGE_CONTENT] = "SELECT prefix, structure, ifnull(email_id, id), thread_id"
+                        " FROM message WHERE id = ?",
+    [MESSAGE_PLACE] = "SELECT mailbox_id FROM message WHERE id = ?",
+    [MESSAGE_STRUCTURE] = "SELECT structure FROM message WHERE id = ?",
     [MESSAGE_EXISTS] = "SELECT 1 FROM message WHERE id = ?",
     [MESSAGE_REMOVE] = "DELETE FROM message WHERE id = ?",
     /* The lowest live id; the subject counts unless ?3 is NULL. */
     [MESSAGE_THREAD_BY_ID] =
         "SELECT " THREAD_COLUMNS " FROM message"
         " WHERE message_id_hash = ?1 AND message_id = ?2"
-        " AND (?3 IS NULL OR ifnull(subject_base, '') = ?3) AND " IS_LIVE " ORDER BY id LIMIT 1",
+        " AND (?3 IS NULL OR ifnull(subject_base, '') = ?3) AND id < ?4 AND " IS_LIVE
+        " ORDER BY id LIMIT 1",
     [MESSAGE_THREAD_BY_SUBJECT] =
         "SELECT " THREAD_COLUMNS " FROM message"
         " WHERE subject_hash = ?1 AND received_s > ?4 AND received_s < ?5 AND subject_base = ?2"
-        " AND origin_mailbox_id = ?3 AND " IS_LIVE " ORDER BY received_s DESC, id DESC LIMIT 1",
+        " AND origin_mailbox_id = ?3 AND id < ?6 AND " IS_LIVE
+        " ORDER BY received_s DESC, id DESC LIMIT 1",
 
     [RECIPIENT_ADD] = "INSERT OR IGNORE INTO recipient (message_id, domain, localpart, sent_s)"
                       " VALUES (?, ?, ?, ?)",
@@ -275,13 +415,103 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [RECIPIENT_REMOVE] = "DELETE FROM recipient WHERE message_id = ?",
 
     [ERASE_ADD] = "INSERT INTO erase (message_id, expunged_s, size) VALUES (?, ?, ?)",
-    [ERASE_DUE] = "SELECT message_id, size FROM erase WHERE expunged_s <= ? LIMIT ?",
-    [ERASE_NEXT] = "SELECT min(expunged_s) FROM erase",
-    [ERASE_REMOVE] = "DELETE FROM erase WHERE message_id = ?",
+    [ERASE_DUE] = "SELECT message_id FROM erase WHERE expunged_s <= ?"
+                  " AND NOT " IS_HELD " LIMIT ?",
+    /* After the first time, or after the second when the junk filter has to read it. */
+    [ERASE_NEXT] = "SELECT min(expunged_s + iif(" IS_HELD ", ?2, ?1)) FROM erase",
+    [ERASE_IDS] = "SELECT message_id FROM erase",
+    [ERASE_REMOVE] = "DELETE FROM erase WHERE message_id = ? RETURNING size",
+
+    [TRAINING_CHANGE] = "UPDATE training SET to_state = ?2 WHERE message_id = ?1"
+                        " AND sequence > (SELECT training_given_out FROM account)",
+    [TRAINING_REMOVE_VOID] = "DELETE FROM training WHERE message_id = ? AND from_state = to_state",
+    [TRAINING_ADD] = "INSERT INTO training (message_id, from_state, to_state)"
+                     " SELECT ?, ?, ? FROM account WHERE training_acknowledged IS NOT NULL",
+    [TRAINING_READER] = "SELECT training_acknowledged, training_given_out FROM account",
+    [TRAINING_HOLDS] = "SELECT 1 FROM training JOIN erase USING (message_id)"
+                       " WHERE sequence <= ? LIMIT 1",
+    [TRAINING_REMOVE] = "DELETE FROM training WHERE sequence <= ?",
+    [TRAINING_ACKNOWLEDGE] = "UPDATE account SET training_acknowledged = ?",
+    [TRAINING_READ] = "SELECT sequence, message_id, from_state, to_state FROM training"
+                      " ORDER BY sequence LIMIT ?",
+    [TRAINING_GIVE_OUT] = "UPDATE account SET training_given_out = ?1"
+                          " WHERE training_given_out < ?1",
+    [TRAINING_CLEAR] = "DELETE FROM training",
+    [TRAINING_START] = "UPDATE account SET (training_acknowledged, training_given_out) ="
+                       " (SELECT last, last FROM (SELECT ifnull((SELECT seq FROM sqlite_sequence"
+                       "  WHERE name = 'training'), 0) AS last)) RETURNING training_acknowledged",
+    [TRAINING_FILL] = "INSERT INTO training (message_id, from_state, to_state)"
+                      " SELECT id, 0, iif(flags & 64, 1, 2) FROM entry"
+                      " WHERE (flags & 192) IN (64, 128) ORDER BY id",
+    [TRAINING_IS_LATE] = "SELECT 1 FROM erase WHERE expunged_s < ? AND " IS_HELD " LIMIT 1",
+    [TRAINING_STOP] = "UPDATE account SET training_acknowledged = NULL, training_given_out = NULL",
 
     [DONE_FIND] = "SELECT result FROM done WHERE key = ?",
     [DONE_ADD] = "INSERT INTO done (key, at_s, result) VALUES (?, ?, ?)",
     [DONE_PURGE] = "DELETE FROM done WHERE at_s < ?",
+
+    [UPGRADE_READ] = "SELECT version, at FROM upgrade WHERE kind = ?",
+    [UPGRADE_SET] = "UPDATE upgrade SET version = ?2, at = ?3 WHERE kind = ?1",
+    [UNTHREADED_FILL] = "INSERT OR IGNORE INTO unthreaded SELECT id FROM message",
+    [UNTHREADED_FILL_SINCE] =
+        "INSERT OR IGNORE INTO unthreaded SELECT id FROM message WHERE id >= ?1 AND thread_id IN"
+        " (SELECT thread_id FROM message WHERE id >= ?1 AND missing_link <> 0)",
+    [UNTHREADED_ADD] = "INSERT OR IGNORE INTO unthreaded VALUES (?)",
+    [UNTHREADED_NEXT] = "SELECT message_id FROM unthreaded ORDER BY message_id LIMIT 1",
+    [UNTHREADED_HAS] = "SELECT 1 FROM unthreaded WHERE message_id = ?",
+    [UNTHREADED_REMOVE] = "DELETE FROM unthreaded WHERE message_id = ?",
+    [MESSAGE_TEXTS_AFTER] = "SELECT id, prefix FROM message WHERE id > ? ORDER BY id LIMIT ?",
+    [MESSAGE_STRUCTURES_AFTER] =
+        "SELECT id, structure FROM message WHERE id > ? ORDER BY id LIMIT ?",
+    [MESSAGE_SIZES_AFTER] = "SELECT message.id, message.mailbox_id, message.uid,"
+                            " ifnull(length(message.prefix), 0), entry.id IS NOT NULL,"
+                            " ifnull(entry.size, erase.size), ifnull(entry.prefix_size, -1)"
+                            " FROM message"
+                            " LEFT JOIN entry ON entry.mailbox_id = message.mailbox_id"
+                            "  AND entry.uid = message.uid AND entry.id = message.id"
+                            " LEFT JOIN erase ON erase.message_id = message.id"
+                            " WHERE message.id > ? ORDER BY message.id LIMIT ?",
+    [MESSAGE_TO_THREAD] = "SELECT structure, is_dsn, received_s, origin_mailbox_id FROM message"
+                          " WHERE id = ?",
+    [MESSAGE_SET_STRUCTURE] = "UPDATE message SET structure = ?2, preview = ?3 WHERE id = ?1",
+    [MESSAGE_SET_KEYS] = "UPDATE message SET message_id = ?2, message_id_hash = ?3,"
+                         " subject_base = ?4, subject_hash = ?5, is_dsn = ?6 WHERE id = ?1",
+    [MESSAGE_SET_THREAD] =
+        "UPDATE message SET thread_id = ?2, parents = ?3, missing_link = ?4 WHERE id = ?1",
+    [ENTRY_SET_SIZE] = "UPDATE entry SET size = ?3, prefix_size = ?4, modseq = ?5"
+                       " WHERE mailbox_id = ?1 AND uid = ?2",
+    [ERASE_SET_SIZE] = "UPDATE erase SET size = ?2 WHERE message_id = ?1",
+    [MAILBOX_HIGHEST_UID] =
+        "SELECT max(ifnull((SELECT max(uid) FROM entry WHERE mailbox_id = ?1), 0),"
+        " ifnull((SELECT max(uid) FROM vanished WHERE mailbox_id = ?1), 0))",
+    [MAILBOX_TAKE_ID] = "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'mailbox'"
+                        " RETURNING seq",
+    [MAILBOX_SET_ID] = "UPDATE mailbox SET id = ?2, uidvalidity = ?3, uidnext = ?4, modseq = ?5,"
+                       " createseq = max(1, min(createseq, ?5))"
+                       " WHERE id = ?1",
+    [MAILBOX_SET_PARENTS] = "UPDATE mailbox SET parent_id = ?2 WHERE parent_id = ?1",
+    /* ?3: UIDs from 1 on, which are changes; else the same ones. Modseqs that cannot be are mended:
+     * none is above that of the change, ?4. */
+    [ENTRY_COPY_ALL] = "INSERT INTO entry (mailbox_id, " ENTRY_COLUMNS ")"
+                       " SELECT ?2, iif(?3, row_number() OVER (ORDER BY uid), uid), id,"
+                       " iif(?3, ?4, min(modseq, ?4)), max(1, min(createseq, modseq, ?4)), flags, "
+                       "keywords, size, prefix_size,"
+                       " received_s, saved_s, zone FROM entry WHERE mailbox_id = ?1",
+    [VANISHED_SET_MAILBOX] = "UPDATE vanished SET mailbox_id = ?2 WHERE mailbox_id = ?1",
+    [MESSAGE_SET_MAILBOX] = "UPDATE message SET mailbox_id = entry.mailbox_id, uid = entry.uid"
+                            " FROM entry WHERE entry.mailbox_id = ? AND message.id = entry.id",
+    [MESSAGE_SET_ORIGIN] =
+        "UPDATE message SET"
+        " origin_mailbox_id = iif(origin_mailbox_id = ?1, ?2, origin_mailbox_id),"
+        " intended_mailbox_id = iif(intended_mailbox_id = ?1, ?2, intended_mailbox_id)"
+        " WHERE origin_mailbox_id = ?1 OR intended_mailbox_id = ?1",
+    [ANNOTATION_SET_MAILBOX] = "UPDATE annotation SET mailbox_id = ?2 WHERE mailbox_id = ?1",
+    [ACCOUNT_RAISE_UIDVALIDITY] =
+        "UPDATE account SET next_uidvalidity = (SELECT 1 + max(uidvalidity) FROM"
+        " (SELECT uidvalidity FROM mailbox UNION ALL SELECT uidvalidity FROM former_name))"
+        " WHERE next_uidvalidity <= (SELECT max(uidvalidity) FROM"
+        " (SELECT uidvalidity FROM mailbox UNION ALL SELECT uidvalidity FROM former_name))"
+        " RETURNING next_uidvalidity",
 
     /* Spec 20 1.23. Rows of the first two say what is wrong; the others are compared in C. */
     [VERIFY_ENTRIES] = "SELECT mailbox.name, entry.uid, entry.id,"
@@ -300,6 +530,8 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
         "SELECT child.name, child.uidvalidity >= (SELECT next_uidvalidity FROM account),"
         " child.createseq = 0 OR child.createseq > child.modseq, parent.name"
         " FROM mailbox child LEFT JOIN mailbox parent ON parent.id = child.parent_id",
+    [VERIFY_ACL] = "SELECT identifier, mailbox_id FROM acl"
+                   " WHERE mailbox_id NOT IN (SELECT id FROM mailbox)",
     [VERIFY_VANISHED] = "SELECT mailbox.name, vanished.uid FROM vanished"
                         " LEFT JOIN mailbox ON mailbox.id = vanished.mailbox_id"
                         " WHERE mailbox.id IS NULL OR vanished.uid >= mailbox.uidnext"
@@ -315,11 +547,18 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                         "  AND entry.uid = message.uid AND entry.id = message.id"
                         " LEFT JOIN erase ON erase.message_id = message.id ORDER BY message.id",
     [VERIFY_PARENTS] = "SELECT id, thread_id, parents FROM message WHERE parents IS NOT NULL",
+    /* The last row about a message, when it does not lead to what the flags say. */
+    [VERIFY_TRAINING] =
+        "SELECT last.message_id FROM"
+        " (SELECT message_id, to_state, max(sequence) FROM training GROUP BY message_id) last"
+        " LEFT JOIN message ON message.id = last.message_id"
+        " LEFT JOIN entry ON entry.mailbox_id = message.mailbox_id"
+        "  AND entry.uid = message.uid AND entry.id = message.id"
+        " WHERE last.to_state <> CASE entry.flags & 192 WHEN 64 THEN 1 WHEN 128 THEN 2 ELSE 0 END",
     [VERIFY_THREAD] = "SELECT thread_id, parents FROM message WHERE id = ?",
 };
 
 const struct db_schema account_schema = {
-    .name = "index.db",
     .migrations = migrations,
     .migration_count = sizeof(migrations) / sizeof(migrations[0]),
     .statements = statements,

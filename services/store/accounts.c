@@ -141,6 +141,19 @@ void account_release(struct account *account)
     pthread_mutex_unlock(&a->lock);
 }
 
+bool account_wrap_error(struct store *store, uint64_t id, struct err *err)
+{
+    struct arena arena;
+    struct directory_account entry = {.name = STR("?")};
+    struct err unknown;
+    arena_init(&arena, 64 << 10);
+    if (store->directory) /* tests have none */
+        (void)!directory_account(store, id, &arena, &entry, &unknown);
+    err_wrap(err, "account %.*s (%" PRIu64 ")", STR_ARG(entry.name), id);
+    arena_release(&arena);
+    return false;
+}
+
 uint64_t account_id(const struct account *account)
 {
     return account->id;
@@ -152,6 +165,18 @@ bool account_used_bytes(struct account *account, uint64_t *ret_bytes, struct err
     int64_t used = atomic_load(&account->used);
     *ret_bytes = used < 0 ? 0 : (uint64_t)used;
     return true;
+}
+
+uint64_t account_all_messages(struct account *account)
+{
+    int64_t messages = atomic_load(&account->messages) + atomic_load(&account->kept_messages);
+    return messages < 0 ? 0 : (uint64_t)messages;
+}
+
+uint64_t account_used_messages(struct account *account)
+{
+    int64_t messages = atomic_load(&account->messages);
+    return messages < 0 ? 0 : (uint64_t)messages;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -259,9 +284,7 @@ static void close_idle(struct accounts *a)
 
 static bool wait_a_while(struct accounts *a)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += SWEEP_INTERVAL_MS / 1000;
+    struct timespec until = clock_timespec(clock_wall_ms() + SWEEP_INTERVAL_MS);
     pthread_mutex_lock(&a->lock);
     if (!a->is_stopping)
         pthread_cond_timedwait(&a->stop, &a->lock, &until);

@@ -31,9 +31,14 @@ bool account_open(struct store *store, uint64_t account_id, struct account **ret
 /* Accepts NULL. */
 void account_release(struct account *account);
 
+/* Puts "account NAME (ID): " in front of an error. Returns false. */
+bool account_wrap_error(struct store *store, uint64_t account_id, struct err *err);
 uint64_t account_id(const struct account *account);
-/* Bytes of all messages, as the quota counts them. */
+/* Bytes of the messages in mailboxes, as the quota counts them, and their number. */
 bool account_used_bytes(struct account *account, uint64_t *ret_bytes, struct err *err) MUST_USE;
+uint64_t account_used_messages(struct account *account);
+/* The number of all that has a file: those that wait to be erased too. */
+uint64_t account_all_messages(struct account *account);
 
 /* Closes the account for good and removes all its data: for an account that has left the directory.
  * ERR_STATE while somebody uses it. */

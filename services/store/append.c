@@ -1,8 +1,8 @@
 #include "services/store/append.h"
 
-#include "services/store/deliver.h"
 #include "services/store/expunge.h"
 #include "services/store/mailbox_name.h"
+#include "services/store/message_files.h"
 
 /* Takes out the replaced message; `to` may be its mailbox. */
 static bool replace(struct change *c, const struct append *op, struct mailbox *to, struct err *err)
@@ -15,8 +15,10 @@ static bool replace(struct change *c, const struct append *op, struct mailbox *t
         view = &other;
     }
     TRY(entry_get(c->db, view->id, op->replace_uid, c->arena, &old, &found, err));
-    if (!found)
-        return err_set(err, ERR_NOT_FOUND, "the message to replace is gone");
+    if (!found) {
+        err_set(err, ERR_STATE, "the message to replace is gone");
+        return err_reply(err, "the message to replace is gone");
+    }
     TRY(expunge_entry(c, view, &old, err));
     return view == to || mailbox_save(c, view, err);
 }
@@ -26,7 +28,8 @@ static bool run(struct change *c, void *ctx, struct err *err)
     struct append *op = ctx;
     struct mailbox m;
     struct entry e;
-    TRY(mailbox_by_name(c->db, op->mailbox, c->arena, &m, err));
+    TRY(mailbox_by_name(c->db, op->mailbox, c->arena, &m, err) &&
+        mailbox_is_checked(&m, op->checked_id, err));
     op->uids = uids_new(c->arena, op->count);
     if (!op->uids.items)
         return err_set(err, ERR_LIMIT, "too many messages for one call");
@@ -58,16 +61,39 @@ static void load(void *ctx, struct wire *w, struct arena *arena)
     op->uids = uids_load(w, arena);
 }
 
-static bool link_files(struct account *account, struct append *op, uint64_t first_id,
-                       struct err *err)
+static bool append_one(struct account *account, struct change_request *request, struct err *err)
+{
+    struct append *op = request->op;
+    struct new_message *message = &op->items[0].message;
+    struct message_file file;
+    TRY(message_file_make(account, &message->text, &file, err));
+    message->id = request->first_file = file.id;
+    message->is_named = file.is_ready;
+    request->file_sync = &file.sync;
+    bool ok = account_change(account, request, err);
+    message_file_close(&file);
+    return ok;
+}
+
+static bool place_texts(struct account *account, struct append *op, uint64_t first_id,
+                        struct err *err)
 {
     for (size_t i = 0; i < op->count; i++) {
         struct append_item *item = &op->items[i];
         item->message.id = first_id + i;
-        TRY(deliver_link_file(account, item->spool_name, item->message.file_size, item->message.id,
-                              err));
+        TRY(account_place_text(account, &item->message.text, item->message.id, err));
     }
     return true;
+}
+
+static bool append_many(struct account *account, struct change_request *request, struct err *err)
+{
+    struct append *op = request->op;
+    TRY(account_take_ids(account, op->count, &request->first_file, err));
+    if (place_texts(account, op, request->first_file, err))
+        return account_change(account, request, err);
+    account_drop_ids(account, request->first_file, op->count);
+    return false;
 }
 
 bool append(struct account *account, struct str key, struct append *op, struct arena *arena,
@@ -79,9 +105,6 @@ bool append(struct account *account, struct str key, struct append *op, struct a
     TRY(mailbox_name_check(op->mailbox, arena, &op->mailbox, err));
     if (op->count == 0 || op->count > APPEND_ITEMS_MAX)
         return err_set(err, ERR_SYNTAX, "%zu messages in one call", op->count);
-    TRY(account_take_ids(account, op->count, &request.first_file, err));
-    if (link_files(account, op, request.first_file, err))
-        return account_change(account, &request, err);
-    account_drop_ids(account, request.first_file, op->count);
-    return false;
+    return op->count == 1 ? append_one(account, &request, err)
+                          : append_many(account, &request, err);
 }

@@ -11,13 +11,13 @@
 #define APPEND_ITEMS_MAX 1000
 
 struct append_item {
-    struct str spool_name;      /* checked */
-    struct new_message message; /* all but the id */
+    struct new_message message; /* all but the id; the text is checked */
 };
 
 struct append {
     /* Arguments. */
-    struct str mailbox; /* any form; must exist */
+    struct str mailbox;  /* any form; must exist */
+    uint64_t checked_id; /* mailbox_is_checked */
     struct append_item *items;
     size_t count;
     uint64_t quota_bytes;
@@ -29,7 +29,8 @@ struct append {
     uint64_t modseq;
 };
 
-/* ERR_NOT_FOUND: no such mailbox, spool file, or message to replace; ERR_LIMIT: over quota. */
+/* ERR_NOT_FOUND: no such mailbox, spool file, ; ERR_STATE: the message to replace is gone;
+ * ERR_LIMIT: over quota. */
 bool append(struct account *account, struct str key, struct append *op, struct arena *arena,
             struct err *err) MUST_USE;
 

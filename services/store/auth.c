@@ -3,9 +3,12 @@
 #include "common/auth/password.h"
 #include "common/base/bug.h"
 #include "common/base/clock.h"
+#include "common/base/recent.h"
 #include "common/text/base64.h"
 #include "common/text/wire.h"
+#include "proto/events.pb-c.h"
 #include "services/store/directory_core.h"
+#include "services/store/directory_keys.h"
 #include "services/store/password_cache.h"
 #include "services/store/token.h"
 
@@ -17,15 +20,19 @@
 #define STATE_LIFETIME_MS (10 * 60 * 1000)
 #define STATE_SIZE_MAX 16384
 #define PASSWORD_ARENA_MAX 16384
+#define FAILED_MAX 8192
+#define FAILED_LIFETIME_MS (24 * 60 * 60 * 1000) /* the doors count for a day */
 
 struct auth {
     struct password_cache *passwords;
+    struct recent *failed; /* addresses with a failed login */
 };
 
 bool auth_open(struct store *store, struct err *err UNUSED)
 {
     store->auth = xcalloc(1, sizeof(*store->auth));
     store->auth->passwords = password_cache_new((unsigned)store->config->password_checks);
+    store->auth->failed = recent_new(FAILED_MAX, FAILED_LIFETIME_MS);
     return true;
 }
 
@@ -34,12 +41,38 @@ void auth_close(struct auth *auth)
     if (!auth)
         return;
     password_cache_free(auth->passwords);
+    recent_free(auth->failed);
     free(auth);
 }
 
 uint64_t auth_hash_count(struct auth *auth)
 {
     return password_cache_hash_count(auth->passwords);
+}
+
+static bool has_failed(struct auth *auth, struct str remote_ip)
+{
+    struct str yes;
+    struct arena arena;
+    arena_init(&arena, 256);
+    bool found = recent_find(auth->failed, remote_ip, clock_monotonic_ms(), &arena, &yes);
+    arena_release(&arena);
+    return found;
+}
+
+void auth_publish_end(struct store *store, struct str remote_ip, bool succeeded)
+{
+    if (!store->events || remote_ip.len == 0 || (succeeded && !has_failed(store->auth, remote_ip)))
+        return;
+    if (!succeeded)
+        recent_add(store->auth->failed, remote_ip, STR("yes"), clock_monotonic_ms());
+    char ip[64];
+    if (!str_copy_cstr(remote_ip, ip, sizeof(ip)))
+        return;
+    Mailrail__LoginEnded event = MAILRAIL__LOGIN_ENDED__INIT;
+    event.remote_ip = ip;
+    event.succeeded = succeeded;
+    event_publish(store->events, "login", &event.base);
 }
 
 static struct digest subkey(const struct store *store, const char *purpose)
@@ -56,6 +89,8 @@ struct exchange {
     int64_t deadline_ms;
     uint64_t account_id;
     uint64_t credential_version;
+    uint64_t tls_key_id; /* instead of a password */
+    struct str client_key;
 };
 
 /* ---- What the mechanisms ask (sasl.h) */
@@ -166,6 +201,27 @@ static bool find_cram_md5(void *user, struct str login, struct cram_md5_secret *
     return true;
 }
 
+static bool check_key(void *user, struct str identity, struct str *ret_login, bool *ret_right,
+                      struct err *err)
+{
+    struct exchange *x = user;
+    struct directory_tls_key key;
+    struct directory_login who;
+    *ret_right = false;
+    TRY(directory_find_tls_key(x->store, x->client_key, x->arena, &key, err));
+    if (!key.is_found)
+        return true;
+    TRY(directory_find_login(x->store, identity.len > 0 ? identity : key.login, x->arena, &who,
+                             err));
+    if (!who.is_found || who.account.id != key.account.id)
+        return true;
+    x->account_id = key.account.id;
+    x->tls_key_id = key.id;
+    *ret_login = who.address;
+    *ret_right = true;
+    return true;
+}
+
 /* ---- The state between steps: sealed, with its end and whose credential it is about */
 
 static bool seal_state(const struct exchange *x, struct str mechanism, struct str state,
@@ -225,12 +281,13 @@ static unsigned rights_of(struct str protocol)
     return TOKEN_MAILBOXES | TOKEN_SUBMIT;
 }
 
-static bool give_token(struct store *store, unsigned rights, struct arena *arena,
-                       struct auth_reply *reply, struct err *err)
+static bool give_token(struct store *store, unsigned rights, uint64_t tls_key_id,
+                       struct arena *arena, struct auth_reply *reply, struct err *err)
 {
     struct token_session session = {
         .account_id = reply->account.id,
         .credential_version = reply->account.credential_version,
+        .tls_key_id = tls_key_id,
         .rights = rights,
         .expires_ms = clock_wall_ms() + TOKEN_LIFETIME_MS,
     };
@@ -250,15 +307,37 @@ static void fail(struct auth_reply *reply, enum sasl_failure failure, struct str
     reply->counts = failure != SASL_NO_SECRET && failure != SASL_DISABLED;
 }
 
+/* Spec 20 2.5: beside a registered key, no password of another account counts. */
+static bool fits_key(struct exchange *x, uint64_t account_id, bool *ret, struct err *err)
+{
+    struct directory_tls_key key;
+    TRY(directory_find_tls_key(x->store, x->client_key, x->arena, &key, err));
+    *ret = !key.is_found || key.account.id == account_id;
+    return true;
+}
+
+/* Is what satisfied the mechanism still the account's? */
+static bool has_credential(const struct exchange *x, const struct directory_login *who)
+{
+    if (!who->is_found || x->account_id == 0 || who->account.id != x->account_id)
+        return false;
+    return x->tls_key_id != 0 || who->account.credential_version == x->credential_version;
+}
+
 /* The mechanism is satisfied; now the account must be, still and for this credential. */
 static bool succeed(struct exchange *x, struct str protocol, struct auth_reply *reply,
                     struct err *err)
 {
     struct directory_login who;
+    bool fits;
     TRY(directory_find_login(x->store, reply->login, x->arena, &who, err));
-    if (!who.is_found || x->account_id == 0 || who.account.id != x->account_id ||
-        who.account.credential_version != x->credential_version) {
+    if (!has_credential(x, &who)) {
         fail(reply, SASL_CREDENTIALS, STR("bad user or password"));
+        return true;
+    }
+    TRY(fits_key(x, x->account_id, &fits, err));
+    if (!fits) {
+        fail(reply, SASL_AUTHORIZATION, STR("the TLS client certificate is of another account"));
         return true;
     }
     if (who.account.login_disabled.len > 0) {
@@ -267,7 +346,7 @@ static bool succeed(struct exchange *x, struct str protocol, struct auth_reply *
     }
     reply->account = who.account;
     reply->login = who.address;
-    return give_token(x->store, rights_of(protocol), x->arena, reply, err);
+    return give_token(x->store, rights_of(protocol), x->tls_key_id, x->arena, reply, err);
 }
 
 static bool make_nonce(struct arena *arena, struct str *ret, struct err *err)
@@ -299,8 +378,11 @@ static bool finish_step(struct exchange *x, const struct auth_step *step,
 bool auth_take_step(struct store *store, const struct auth_step *step, struct arena *arena,
                     struct auth_reply *ret, struct err *err)
 {
-    struct exchange x = {.store = store, .arena = arena, .deadline_ms = step->deadline_ms};
-    struct sasl_users users = {check_password, find_scram, find_cram_md5, &x};
+    struct exchange x = {.store = store,
+                         .arena = arena,
+                         .deadline_ms = step->deadline_ms,
+                         .client_key = step->client_key};
+    struct sasl_users users = {check_password, find_scram, find_cram_md5, check_key, &x};
     struct sasl_step sasl = step->sasl;
     sasl.users = &users;
     sasl.hostname = store->settings->hostname;
@@ -325,5 +407,5 @@ bool auth_renew(struct store *store, struct str token, struct arena *arena, stru
         return err_reply(err, "%.*s", STR_ARG(ret->account.login_disabled));
     }
     ret->login = arena_copy(arena, str_from_cstr(session.login));
-    return give_token(store, session.rights, arena, ret, err);
+    return give_token(store, session.rights, session.tls_key_id, arena, ret, err);
 }

@@ -22,6 +22,7 @@ void auth_close(struct auth *auth);
 struct auth_step {
     struct sasl_step sasl; /* without nonce, now_ms, hostname and users, which auth_step fills in */
     struct str protocol;   /* of the door: says what the session may do */
+    struct str client_key; /* fingerprint of the key that TLS has proven; empty: none */
     int64_t deadline_ms;   /* monotonic */
 };
 
@@ -48,6 +49,10 @@ bool auth_take_step(struct store *store, const struct auth_step *step, struct ar
  * login is barred now. */
 bool auth_renew(struct store *store, struct str token, struct arena *arena, struct auth_reply *ret,
                 struct err *err) MUST_USE;
+
+/* Tells the doors (topic "login") that a login from this address failed and counts, or succeeded;
+ * the latter only when there is something to forgive. */
+void auth_publish_end(struct store *store, struct str remote_ip, bool succeeded);
 
 /* How many passwords were hashed so far, for metrics and tests. */
 uint64_t auth_hash_count(struct auth *auth);

@@ -69,6 +69,23 @@ static void add_row(struct changes *c, const struct entry *e, size_t capacity,
     c->count++;
 }
 
+/* The columns while they are filled. */
+struct filling {
+    struct changes *changes;
+    size_t capacity;
+    struct arena *arena;
+    keyword_column keywords;
+};
+
+/* False when it is one too many. */
+static bool fill(struct filling *f, const struct entry *e)
+{
+    f->changes->more = f->changes->count == f->capacity;
+    if (!f->changes->more)
+        add_row(f->changes, e, f->capacity, &f->keywords, f->arena);
+    return !f->changes->more && !f->arena->exhausted;
+}
+
 static struct db_query query_entries(struct db *db, const struct changes_request *r,
                                      const struct changes *c, size_t limit)
 {
@@ -81,32 +98,61 @@ static struct db_query query_entries(struct db *db, const struct changes_request
     return q;
 }
 
-static bool read_entries(struct db *db, const struct changes_request *r, size_t capacity,
-                         struct arena *arena, struct changes *c, struct err *err)
+static bool scan_entries(struct db *db, const struct changes_request *r, struct filling *f,
+                         struct err *err)
 {
     struct entry e;
-    keyword_column column = {0};
-    if (!make_columns(c, capacity, arena))
-        return err_set(err, ERR_LIMIT, "no room for %zu messages", capacity);
-    struct db_query q = query_entries(db, r, c, capacity + 1);
-    while (!arena->exhausted && !c->more && db_step(&q)) {
-        c->more = c->count == capacity;
-        if (c->more)
-            break;
+    bool go_on = true;
+    struct db_query q = query_entries(db, r, f->changes, f->capacity + 1);
+    while (go_on && db_step(&q)) {
         entry_read(&q, &e);
-        add_row(c, &e, capacity, &column, arena);
+        go_on = fill(f, &e);
     }
-    bool ok = db_done(&q, err);
-    c->keyword_count = column.len;
-    c->keyword_index = arena_new_array(arena, column.len, uint32_t);
-    for (size_t i = 0; c->keyword_index && i < column.len; i++)
-        c->keyword_index[i] = column.items[i];
-    array_release(&column);
-    return ok && (!arena->exhausted || err_set(err, ERR_LIMIT, "no room for the changes"));
+    return db_done(&q, err);
 }
 
-static bool read_vanished(struct db *db, uint64_t since, struct arena *arena, struct changes *c,
-                          struct err *err)
+/* Those of `uids` that changed; what is not there any more has vanished. */
+static bool read_some(struct db *db, const struct changes_request *r, const struct uids *uids,
+                      struct filling *f, struct err *err)
+{
+    struct entry e;
+    bool found, go_on = true;
+    for (size_t i = 0; i < uids->len && go_on; i++) {
+        if (uids->items[i] <= r->from_uid)
+            continue;
+        TRY(entry_get(db, f->changes->mailbox.id, uids->items[i], f->arena, &e, &found, err));
+        if (found && e.modseq > r->since_modseq)
+            go_on = fill(f, &e);
+    }
+    return true;
+}
+
+static bool keep_keywords(struct filling *f)
+{
+    struct changes *c = f->changes;
+    c->keyword_count = f->keywords.len;
+    c->keyword_index = arena_new_array(f->arena, f->keywords.len, uint32_t);
+    for (size_t i = 0; c->keyword_index && i < f->keywords.len; i++)
+        c->keyword_index[i] = f->keywords.items[i];
+    return !f->arena->exhausted;
+}
+
+/* `uids` of messages that may have changed; NULL: any. */
+static bool read_entries(struct db *db, const struct changes_request *r, const struct uids *uids,
+                         size_t capacity, struct arena *arena, struct changes *c, struct err *err)
+{
+    struct filling f = {.changes = c, .capacity = capacity, .arena = arena};
+    if (!make_columns(c, capacity, arena))
+        return err_set(err, ERR_LIMIT, "no room for %zu messages", capacity);
+    bool ok = uids ? read_some(db, r, uids, &f, err) : scan_entries(db, r, &f, err);
+    bool has_room = keep_keywords(&f);
+    array_release(&f.keywords);
+    return ok && (has_room || err_set(err, ERR_LIMIT, "no room for the changes"));
+}
+
+/* What vanished after `since`; with VANISHED_KNOWN only of the messages that were there then. */
+static bool read_vanished(struct db *db, enum account_statement statement, uint64_t since,
+                          struct arena *arena, struct changes *c, struct err *err)
 {
     size_t count;
     TRY(count_rows(db, VANISHED_COUNT_SINCE, &c->mailbox, since, &count, err));
@@ -114,13 +160,21 @@ static bool read_vanished(struct db *db, uint64_t since, struct arena *arena, st
     c->vanished_modseq = arena_new_array(arena, count, uint64_t);
     if (!c->vanished_uid || !c->vanished_modseq)
         return err_set(err, ERR_LIMIT, "no room for %zu expunged messages", count);
-    struct db_query q = db_query(db, VANISHED_SINCE);
+    struct db_query q = db_query(db, statement);
     db_bind_u64(&q, c->mailbox.id);
     db_bind_u64(&q, since);
     while (c->vanished_count < count && db_step(&q)) {
         c->vanished_uid[c->vanished_count] = (uint32_t)db_column_u64(&q, 0);
         c->vanished_modseq[c->vanished_count++] = db_column_u64(&q, 1);
     }
+    return db_done(&q, err);
+}
+
+static bool read_purged(struct db *db, uint64_t *ret, struct err *err)
+{
+    struct db_query q = db_query(db, ACCOUNT_PURGED);
+    int64_t purged = db_step(&q) ? db_column_i64(&q, 0) : 0;
+    *ret = purged > 0 ? (uint64_t)purged : 0;
     return db_done(&q, err);
 }
 
@@ -135,20 +189,48 @@ static bool find_mailbox(struct db *db, const struct changes_request *r, struct 
     return c->gone;
 }
 
-static bool read_snapshot(struct db *db, const struct changes_request *r, struct arena *arena,
-                          struct changes *c, struct err *err)
+static size_t at_most(const struct changes_request *r, size_t count)
+{
+    size_t limit = r->limit == 0 || r->limit > CHANGES_LIMIT ? CHANGES_LIMIT : r->limit;
+    return count < limit ? count : limit;
+}
+
+static bool read_all(struct db *db, const struct changes_request *r, struct arena *arena,
+                     struct changes *c, struct err *err)
+{
+    size_t count = (size_t)(c->mailbox.total + c->mailbox.deleted);
+    return count == 0 || read_entries(db, r, NULL, at_most(r, count), arena, c, err);
+}
+
+static bool read_changed(struct account *account, struct db *db, const struct changes_request *r,
+                         struct arena *arena, struct changes *c, struct err *err)
+{
+    struct uids uids;
+    size_t count;
+    if (change_log_uids(&account->changes, c->mailbox.id, r->since_modseq, arena, &uids))
+        return uids.len == 0 || read_entries(db, r, &uids, at_most(r, uids.len), arena, c, err);
+    TRY(count_rows(db, ENTRY_COUNT_CHANGED, &c->mailbox, r->since_modseq, &count, err));
+    return count == 0 || read_entries(db, r, NULL, at_most(r, count), arena, c, err);
+}
+
+static bool read_snapshot(struct account *account, struct db *db, const struct changes_request *r,
+                          struct arena *arena, struct changes *c, struct err *err)
 {
     TRY(find_mailbox(db, r, arena, c, err));
+    if (r->expunged_only)
+        TRY(read_purged(db, &c->purged_modseq, err));
     if (c->gone || r->since_modseq >= c->mailbox.modseq)
         return true;
-    size_t limit = r->limit == 0 || r->limit > CHANGES_LIMIT ? CHANGES_LIMIT : r->limit;
-    size_t count = (size_t)(c->mailbox.total + c->mailbox.deleted);
-    if (r->since_modseq != 0) {
-        TRY(count_rows(db, ENTRY_COUNT_CHANGED, &c->mailbox, r->since_modseq, &count, err));
-        if (r->from_uid == 0 && !read_vanished(db, r->since_modseq, arena, c, err))
-            return false;
+    if (r->expunged_only)
+        return r->since_modseq == 0 ||
+               read_vanished(db, VANISHED_SINCE, r->since_modseq, arena, c, err);
+    if (r->since_modseq == 0) {
+        TRY(r->as_of_modseq == 0 ||
+            read_vanished(db, VANISHED_KNOWN, r->as_of_modseq, arena, c, err));
+        return read_all(db, r, arena, c, err);
     }
-    return count == 0 || read_entries(db, r, count < limit ? count : limit, arena, c, err);
+    TRY(r->from_uid != 0 || read_vanished(db, VANISHED_SINCE, r->since_modseq, arena, c, err));
+    return read_changed(account, db, r, arena, c, err);
 }
 
 bool changes_read(struct account *account, const struct changes_request *request,
@@ -157,7 +239,7 @@ bool changes_read(struct account *account, const struct changes_request *request
     struct db *db;
     *ret = (struct changes){.last_uid = request->from_uid};
     TRY(account_read_begin(account, &db, err));
-    bool ok = read_snapshot(db, request, arena, ret, err);
+    bool ok = read_snapshot(account, db, request, arena, ret, err);
     account_read_end(account, db);
     return ok;
 }

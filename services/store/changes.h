@@ -32,6 +32,7 @@ struct changes {
     uint32_t *vanished_uid;
     uint64_t *vanished_modseq;
     size_t vanished_count;
+    uint64_t purged_modseq; /* with expunged_only: 0 when nothing is forgotten */
     bool more;
     uint32_t last_uid;
 };
@@ -42,6 +43,9 @@ struct changes_request {
     uint64_t since_modseq; /* 0: everything */
     uint32_t from_uid;     /* messages above it */
     uint32_t limit;        /* 0: CHANGES_LIMIT */
+    bool expunged_only;    /* no messages */
+    uint64_t
+        as_of_modseq; /* with everything: also what was there then and vanished since; 0: not */
 };
 
 /* A mailbox that is asked for by id and does not exist is `gone`; by name it is ERR_NOT_FOUND.

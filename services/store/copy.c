@@ -4,26 +4,34 @@
 #include "common/sys/file.h"
 #include "services/store/flags.h"
 #include "services/store/mailbox_name.h"
+#include "services/store/message_files.h"
 #include "services/store/thread.h"
+#include "services/store/training.h"
+#include "services/store/upgrade.h"
 
 /* The entry as it will be in the destination: keywords by that mailbox's list, and its junk rules.
  */
-static bool prepare_entry(struct change *c, const struct mailbox *from, struct mailbox *to,
-                          const struct entry *e, struct entry *ret, struct err *err)
+static bool prepare_entry(struct change *c, const struct copy *op, const struct mailbox *from,
+                          struct mailbox *to, const struct entry *e, struct entry *ret,
+                          struct err *err)
 {
     *ret = *e;
-    struct keywords names = keywords_names(e->keywords, from->keywords, c->arena);
+    struct str indexes = op->drops_keywords ? STR_NULL : e->keywords;
+    struct keywords names = keywords_names(indexes, from->keywords, c->arena);
     TRY(keywords_resolve(names, &to->keywords, c->arena, &ret->keywords, err));
-    ret->flags = junk_rules_apply(&c->account->junk_rules, to->name, to->special_use, e->flags);
+    ret->flags = junk_rules_apply(&c->account->junk_rules, to->name, to->special_use,
+                                  e->flags & ~op->dropped_flags);
     ret->saved_s = clock_wall_s();
     return true;
 }
 
-static bool move_one(struct change *c, struct mailbox *from, struct mailbox *to,
-                     const struct entry *e, struct entry *moved, struct err *err)
+static bool move_one(struct change *c, const struct copy *op, struct mailbox *from,
+                     struct mailbox *to, const struct entry *e, struct entry *moved,
+                     struct err *err)
 {
-    TRY(prepare_entry(c, from, to, e, moved, err));
+    TRY(prepare_entry(c, op, from, to, e, moved, err));
     TRY(entry_remove(c, from, e, err) && entry_add(c, to, moved, err));
+    TRY(training_note(c, e->id, e->flags, moved->flags, err));
     struct db_query q = db_query(c->db, MESSAGE_MOVE);
     db_bind_u64(&q, moved->id);
     db_bind_u64(&q, to->id);
@@ -42,7 +50,7 @@ static bool copy_row(struct change *c, uint64_t from_id, const struct mailbox *t
     db_bind_u64(&q, to->id);
     db_bind_u64(&q, copy->uid);
     db_bind_blob(&q, thread.parents);
-    TRY(db_run(&q, err));
+    TRY(db_run(&q, err) && upgrade_note_thread(c, copy->id, err));
     q = db_query(c->db, RECIPIENT_COPY);
     db_bind_u64(&q, from_id);
     db_bind_u64(&q, copy->id);
@@ -52,13 +60,14 @@ static bool copy_row(struct change *c, uint64_t from_id, const struct mailbox *t
 static bool copy_one(struct change *c, const struct copy *op, struct mailbox *from,
                      struct mailbox *to, const struct entry *e, struct entry *copy, struct err *err)
 {
-    TRY(change_use(c, (int64_t)e->size, op->quota_bytes, err));
-    TRY(prepare_entry(c, from, to, e, copy, err));
+    TRY(change_use(c, e->size, op->quota_bytes, err));
+    TRY(prepare_entry(c, op, from, to, e, copy, err));
     copy->id = op->first_id + op->copied.len;
     TRY(file_link_or_copy(account_message_path(c->account, e->id).text,
                           account_message_path(c->account, copy->id).text, err));
     change_sync_file(c, copy->id);
-    return entry_add(c, to, copy, err) && copy_row(c, e->id, to, copy, err);
+    return entry_add(c, to, copy, err) && copy_row(c, e->id, to, copy, err) &&
+           training_note(c, copy->id, 0, copy->flags, err);
 }
 
 static bool transfer(struct change *c, struct copy *op, struct mailbox *from, struct mailbox *to,
@@ -75,7 +84,7 @@ static bool transfer(struct change *c, struct copy *op, struct mailbox *from, st
         if (!found)
             continue;
         if (op->move)
-            TRY(move_one(c, from, to, &e, &result, err));
+            TRY(move_one(c, op, from, to, &e, &result, err));
         else
             TRY(copy_one(c, op, from, to, &e, &result, err));
         op->source.items[op->source.len++] = e.uid;
@@ -89,7 +98,8 @@ static bool run(struct change *c, void *ctx, struct err *err)
     struct copy *op = ctx;
     struct mailbox from, to;
     TRY(mailbox_by_id(c->db, op->mailbox_id, c->arena, &from, err));
-    if (!mailbox_by_name(c->db, op->to, c->arena, &to, err))
+    if (!mailbox_by_name(c->db, op->to, c->arena, &to, err) ||
+        !mailbox_is_checked(&to, op->checked_to_id, err))
         return err_wrap(err, "destination %.*s", STR_ARG(op->to));
     if (from.id == to.id)
         return err_set(err, ERR_CONFLICT, "source and destination are the same mailbox");
@@ -137,6 +147,7 @@ bool copy_messages(struct account *account, struct str key, struct copy *op, str
 bool move_all(struct change *c, struct mailbox *from, struct mailbox *to, struct err *err)
 {
     ARRAY_OF(struct entry) all = {0};
+    static const struct copy as_they_are;
     struct entry e;
     struct db_query q = db_query(c->db, ENTRY_ALL);
     db_bind_u64(&q, from->id);
@@ -149,7 +160,7 @@ bool move_all(struct change *c, struct mailbox *from, struct mailbox *to, struct
     bool ok = db_done(&q, err);
     for (size_t i = 0; ok && i < all.len; i++) {
         struct entry moved;
-        ok = move_one(c, from, to, &all.items[i], &moved, err);
+        ok = move_one(c, &as_they_are, from, to, &all.items[i], &moved, err);
     }
     array_release(&all);
     return ok;

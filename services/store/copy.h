@@ -13,10 +13,13 @@
 struct copy {
     /* Arguments. */
     uint64_t mailbox_id;
-    struct uids uids; /* ascending; those that are gone are left out */
-    struct str to;    /* any form */
+    struct uids uids;       /* ascending; those that are gone are left out */
+    struct str to;          /* any form */
+    uint64_t checked_to_id; /* mailbox_is_checked */
     bool move;
     uint64_t quota_bytes;
+    uint32_t dropped_flags; /* that do not come along, */
+    bool drops_keywords;    /* nor do keywords */
     /* Result. */
     uint32_t uidvalidity; /* of the destination */
     struct uids source;

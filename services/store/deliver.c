@@ -1,25 +1,9 @@
 #include "services/store/deliver.h"
 
-#include "common/sys/file.h"
 #include "services/store/mailbox_name.h"
+#include "services/store/message_files.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
-
-bool deliver_link_file(struct account *account, struct str spool_name, uint64_t size, uint64_t id,
-                       struct err *err)
-{
-    struct layout_path spool = layout_spool(account->store->settings->data, spool_name);
-    struct stat st;
-    if (stat(spool.text, &st) < 0)
-        return err_set_errno(err, errno, "spool file %s", spool.text);
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
-        return err_set(err, ERR_SYNTAX, "spool file %s has %lld bytes, not %" PRIu64, spool.text,
-                       (long long)st.st_size, size);
-    return file_link_or_copy(spool.text, account_message_path(account, id).text, err);
-}
 
 static bool run(struct change *c, void *op, struct err *err)
 {
@@ -79,15 +63,18 @@ static struct str delivery_key(const struct delivery *d, struct arena *arena)
 bool deliver(struct account *account, struct delivery *d, struct arena *arena, struct err *err)
 {
     TRY(mailbox_name_check(d->mailbox, arena, &d->mailbox, err));
+    struct message_file file;
+    TRY(message_file_make(account, &d->message.text, &file, err));
+    d->message.id = file.id;
+    d->message.is_named = file.is_ready;
     struct change_request request = {.type = &delivery_type,
                                      .op = d,
                                      .arena = arena,
                                      .key = delivery_key(d, arena),
-                                     .file_count = 1};
-    TRY(account_take_ids(account, 1, &request.first_file, err));
-    d->message.id = request.first_file;
-    if (deliver_link_file(account, d->spool_name, d->message.file_size, d->message.id, err))
-        return account_change(account, &request, err);
-    account_drop_ids(account, request.first_file, 1);
-    return false;
+                                     .first_file = file.id,
+                                     .file_count = 1,
+                                     .file_sync = &file.sync};
+    bool ok = account_change(account, &request, err);
+    message_file_close(&file);
+    return ok;
 }

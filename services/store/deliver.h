@@ -6,17 +6,15 @@
 /*
  * Putting a received message into a mailbox: the hot path of the whole system.
  *
- * The text is a synced file under spool/, which is linked into place before the rows that make it
- * visible are committed; when deliver returns true, file, directory and rows are on disk. The
- * caller keeps its spool file.
+ * The file of the text is put into its place before the rows that make it visible are committed;
+ * when deliver returns true, file, directory and rows are on disk.
  */
 
 struct delivery {
     /* Arguments. */
-    struct str key;        /* of the call; with the recipient it makes the delivery happen once */
-    struct str spool_name; /* checked */
-    struct str mailbox;    /* any form; made when missing */
-    struct new_message message; /* all but the id */
+    struct str key;     /* of the call; with the recipient it makes the delivery happen once */
+    struct str mailbox; /* any form; made when missing */
+    struct new_message message; /* all but the id; the text is checked */
     uint64_t quota_bytes;
     /* Result. */
     uint64_t message_id;
@@ -28,9 +26,5 @@ struct delivery {
 /* ERR_NOT_FOUND: no such spool file; ERR_LIMIT: over quota; ERR_SYNTAX: bad mailbox name. */
 bool deliver(struct account *account, struct delivery *d, struct arena *arena,
              struct err *err) MUST_USE;
-
-/* Puts a spool file of exactly `size` bytes at the place of message `id`. */
-bool deliver_link_file(struct account *account, struct str spool_name, uint64_t size, uint64_t id,
-                       struct err *err) MUST_USE;
 
 #endif

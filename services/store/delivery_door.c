@@ -1,6 +1,7 @@
 #include "services/store/delivery_door.h"
 
 #include "common/base/clock.h"
+#include "common/bus/data.h"
 #include "proto/delivery.pb-c.h"
 #include "services/store/accounts.h"
 #include "services/store/deliver.h"
@@ -9,11 +10,6 @@
 #define RECIPIENTS_MAX 1000
 #define FLAGS_MAX 200
 #define KEY_SIZE 16
-
-static struct str bytes_of(ProtobufCBinaryData data)
-{
-    return str_make(data.data, data.len);
-}
 
 /* ---- Resolve */
 
@@ -76,10 +72,6 @@ static bool check_request(const Mailrail__DeliverRequest *r, struct err *err)
 {
     if (r->key.len != KEY_SIZE)
         return err_set(err, ERR_SYNTAX, "the key has %zu bytes", r->key.len);
-    if (!layout_spool_name_is_valid(str_from_cstr(r->spool_name)))
-        return err_set(err, ERR_SYNTAX, "bad spool file name");
-    if (r->file_size > MESSAGE_SIZE_MAX)
-        return err_set(err, ERR_LIMIT, "a message of %llu bytes", (unsigned long long)r->file_size);
     if (r->n_recipients == 0 || r->n_recipients > RECIPIENTS_MAX)
         return err_set(err, ERR_SYNTAX, "%zu recipients", r->n_recipients);
     return true;
@@ -106,7 +98,6 @@ static bool deliver_one(struct rpc_call *call, const Mailrail__DeliverRequest *r
     *origin = origin_of(request->origin, recipient);
     *d = (struct delivery){
         .key = bytes_of(request->key),
-        .spool_name = str_from_cstr(request->spool_name),
         .mailbox = str_from_cstr(recipient->mailbox),
         .message = *message,
     };
@@ -118,7 +109,8 @@ static bool deliver_one(struct rpc_call *call, const Mailrail__DeliverRequest *r
     TRY(directory_account_quota(call->user, recipient->account_id, &d->quota_bytes, err));
     struct account *account;
     TRY(account_open(call->user, recipient->account_id, &account, err));
-    bool ok = deliver(account, d, call->arena, err);
+    bool ok = deliver(account, d, call->arena, err) ||
+              account_wrap_error(call->user, recipient->account_id, err);
     account_release(account);
     return ok;
 }
@@ -148,7 +140,7 @@ static void report_delivery(const struct rpc_call *call, const Mailrail__Recipie
         log_info(&log, "message delivered", LOG_U64("account", recipient->account_id),
                  LOG_U64("message", d->message_id), LOG_U64("mailbox", d->mailbox_id),
                  LOG_U64("uid", d->uid),
-                 LOG_U64("size", d->message.prefix.len + d->message.file_size));
+                 LOG_U64("size", d->message.prefix.len + d->message.text.size));
 }
 
 /* One recipient after the other: those of one account share the commit with whoever else delivers
@@ -156,13 +148,17 @@ static void report_delivery(const struct rpc_call *call, const Mailrail__Recipie
 static bool deliver_all(struct rpc_call *call, const Mailrail__DeliverRequest *request,
                         Mailrail__DeliverReply *reply, struct err *err)
 {
+    static const char *const receivers[] = {"smtp-in", "queue-deliverer", NULL};
     struct new_message message = {
-        .file_size = request->file_size,
+        .text = {.spool_name = str_from_cstr(request->spool_name),
+                 .content = bytes_of(request->content),
+                 .size = request->file_size},
         .structure_bytes = bytes_of(request->structure),
         .received_s = request->received_ms > 0 ? request->received_ms / 1000 : clock_wall_s(),
         .zone = ENTRY_ZONE_UTC,
     };
-    TRY(check_request(request, err) && message_decode(&message, call->arena, err));
+    TRY(check_request(request, err) && message_text_check(&message.text, receivers, err) &&
+        message_decode(&message, call->arena, err));
     size_t count = request->n_recipients;
     Mailrail__DeliverResult *results = arena_new_array(call->arena, count, Mailrail__DeliverResult);
     reply->results = arena_new_array(call->arena, count, Mailrail__DeliverResult *);

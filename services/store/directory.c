@@ -3,10 +3,14 @@
 #include "common/base/bug.h"
 #include "common/mail/address.h"
 #include "services/store/accounts.h"
+#include "services/store/acl.h"
 #include "services/store/directory_core.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /*
@@ -23,6 +27,23 @@ struct directory {
     atomic_uint_fast64_t all_erased_at; /* version at which no removed account was left to erase */
 };
 
+/* Mail lies under the ids of accounts. A directory that is older than the mail beside it, because
+ * it was brought back from elsewhere, gives no new account the mail of another. */
+static bool keep_ids_with_mail(const struct store *store, struct db *db, struct err *err)
+{
+    char path[LAYOUT_PATH_MAX];
+    uint64_t id, last = 0;
+    snprintf(path, sizeof(path), "%.*s/accounts", STR_ARG(store->settings->data));
+    DIR *accounts = opendir(path);
+    if (!accounts)
+        return errno == ENOENT || err_set_errno(err, errno, "%s", path);
+    for (struct dirent *e; (e = readdir(accounts));)
+        if (str_to_u64(str_from_cstr(e->d_name), INT64_MAX, &id) && id > last)
+            last = id;
+    closedir(accounts);
+    return last == 0 || directory_sql_keep_account_ids(db, last, err);
+}
+
 bool directory_open(struct store *store, struct err *err)
 {
     struct layout_path path = layout_directory_db(store->settings->data);
@@ -30,7 +51,7 @@ bool directory_open(struct store *store, struct err *err)
     if (!db)
         return false;
     uint64_t version;
-    if (!directory_sql_version(db, &version, err)) {
+    if (!directory_sql_version(db, &version, err) || !keep_ids_with_mail(store, db, err)) {
         db_close(db);
         return false;
     }
@@ -320,6 +341,15 @@ bool directory_account_next(struct store *store, uint64_t after, struct arena *a
     return found;
 }
 
+bool directory_last_account_id(struct store *store, uint64_t *ret, struct err *err)
+{
+    struct directory *d = store->directory;
+    pthread_mutex_lock(&d->db_lock);
+    bool ok = directory_sql_last_account_id(d->db, ret, err);
+    pthread_mutex_unlock(&d->db_lock);
+    return ok;
+}
+
 static struct directory_account copy_account(const struct directory_account *account,
                                              struct arena *arena)
 {
@@ -347,6 +377,19 @@ bool directory_account(struct store *store, uint64_t account_id, struct arena *a
     if (!account)
         return no_account(err, account_id);
     return !is_full(arena, err);
+}
+
+bool directory_account_id(struct store *store, struct str name, uint64_t *ret_account_id,
+                          struct err *err)
+{
+    const struct snapshot *s = directory_read_begin(store->directory, err);
+    if (!s)
+        return false;
+    const struct directory_account *account = snapshot_account_by_name(s, name);
+    if (account)
+        *ret_account_id = account->id;
+    directory_read_end(store->directory);
+    return account || err_set(err, ERR_NOT_FOUND, "there is no account %.*s", STR_ARG(name));
 }
 
 bool directory_credential_version(struct store *store, uint64_t account_id, uint64_t *ret_version,
@@ -417,6 +460,7 @@ static bool forget_removed(const struct directory_change *change, void *ctx, str
 static void erase(struct store *store, uint64_t account_id)
 {
     struct err err;
+    acl_forget_account(store, account_id);
     if (!account_remove(store, account_id, &err)) {
         if (err.kind != ERR_STATE) /* in use: later */
             log_error(&store->log, "cannot erase the mail of a removed account",

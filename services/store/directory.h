@@ -74,14 +74,17 @@ bool directory_account_quota(struct store *store, uint64_t account_id, uint64_t 
 bool directory_account_next(struct store *store, uint64_t after, struct arena *arena,
                             uint64_t *ret_account_id, struct str *ret_name);
 
+/* The largest id that an account ever had; 0: none yet. */
+bool directory_last_account_id(struct store *store, uint64_t *ret, struct err *err) MUST_USE;
+
 struct directory_account {
     uint64_t id; /* never used for another account, also after removal */
     struct str name;
     struct str description;
     struct str login_disabled;   /* why login is barred; empty: it is not */
     int64_t quota_bytes;         /* 0: the default; -1: none */
-    uint32_t max_outgoing;       /* messages a day; never 0: the default is filled in */
-    uint32_t max_new_recipients; /* first-time recipients a day; likewise */
+    uint32_t max_outgoing;       /* recipients a day; never 0: the default is filled in */
+    uint32_t max_new_recipients; /* of these, first-time ones; likewise */
     const struct str *capabilities_disabled;
     size_t capability_count;
     bool no_cram_md5;
@@ -91,6 +94,10 @@ struct directory_account {
 /* ERR_NOT_FOUND when there is no such account. From memory. */
 bool directory_account(struct store *store, uint64_t account_id, struct arena *arena,
                        struct directory_account *ret, struct err *err) MUST_USE;
+
+/* The id behind an account's name, as administrators give it. ERR_NOT_FOUND when there is none. */
+bool directory_account_id(struct store *store, struct str name, uint64_t *ret_account_id,
+                          struct err *err) MUST_USE;
 
 /* Of what a client gives as user name. */
 struct directory_login {

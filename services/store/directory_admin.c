@@ -6,11 +6,12 @@
 #include "common/text/utf8.h"
 #include "services/store/credentials.h"
 #include "services/store/directory_core.h"
+#include "services/store/mailbox_name.h"
+#include "services/store/publish.h"
 
 #define ACCOUNT_NAME_MAX 64
 #define TEXT_MAX 1024
 #define LOGIN_DISABLED_MAX 256
-#define MAILBOX_NAME_MAX 1024
 #define SEPARATORS_MAX 8
 #define SEPARATOR_SIZE_MAX 8
 #define CAPABILITIES_MAX 64
@@ -42,14 +43,32 @@ static bool is_account_name(unsigned char c)
     return is_alnum(c) || c == '.' || c == '-' || c == '_';
 }
 
+/* Others give rights to an account by its name (RFC 4314): "anyone" is all of them, and after "-"
+ * stands who is denied something. */
+static bool check_identifier(struct str name, struct err *err)
+{
+    if (!str_starts_with(name, STR("-")) && !str_eq_nocase(name, STR("anyone")))
+        return true;
+    return err_set(
+        err, ERR_SYNTAX,
+        "the account name \"%.*s\" would mean something else in access lists: \"anyone\", "
+        "and a first \"-\", are kept for them",
+        STR_ARG(str_slice(name, 0, 100)));
+}
+
 static bool check_account_name(struct str name, struct err *err)
 {
     struct cursor c = cursor_init(name);
+    struct err where;
     if (cursor_next_is(&c, '.'))
         cursor_fail(&c, "a name that does not begin with a dot");
-    cursor_take_while(&c, is_account_name, ACCOUNT_NAME_MAX,
-                      "letters, digits, \".\", \"-\", \"_\"");
-    return cursor_finish(&c, err) ? true : err_wrap(err, "account name");
+    cursor_take_while(&c, is_account_name, ACCOUNT_NAME_MAX, "letters or digits");
+    if (cursor_finish(&c, &where))
+        return true;
+    return err_set(err, ERR_SYNTAX,
+                   "the account name \"%.*s\" is not 1 to %d letters, digits, \".\", \"-\" and "
+                   "\"_\", the first no dot",
+                   STR_ARG(str_slice(name, 0, 100)), ACCOUNT_NAME_MAX);
 }
 
 /* Letters and digits would cut ordinary names, and a space divides the stored list. */
@@ -89,7 +108,8 @@ static bool check_account(const struct directory_account *account, struct err *e
     for (size_t i = 0; i < account->capability_count; i++) {
         struct cursor c = cursor_init(account->capabilities_disabled[i]);
         cursor_take_while(&c, is_visible, CAPABILITY_SIZE_MAX, "capability name");
-        TRY(cursor_finish(&c, err));
+        if (!cursor_finish(&c, err))
+            return err_wrap(err, "capability to hide");
     }
     return true;
 }
@@ -284,6 +304,8 @@ struct address_change {
 static bool check_address_settings(const struct address_settings *settings, struct err *err)
 {
     TRY(check_text("mailbox", settings->mailbox, MAILBOX_NAME_MAX, err));
+    if (mailbox_name_is_others(settings->mailbox))
+        return err_set(err, ERR_SYNTAX, "mailbox: \"" MAILBOX_OTHERS "\" is for those of others");
     TRY(check_printable("error text", settings->error_text, LOGIN_DISABLED_MAX, err));
     if (settings->error_code != 0 && settings->error_code != 421 && settings->error_code != 550)
         return err_set(err, ERR_SYNTAX, "error code %u is neither 421 nor 550",
@@ -383,13 +405,19 @@ static bool add_account(const struct directory_change *change, void *ctx, struct
     return directory_sql_set_credential(change->db, &a->credential, err);
 }
 
+static bool prepare_settings(struct directory_account *account, struct err *err)
+{
+    TRY(check_account(account, err));
+    if (account->max_outgoing == 0)
+        account->max_outgoing = DEFAULT_MAX_OUTGOING;
+    if (account->max_new_recipients == 0)
+        account->max_new_recipients = DEFAULT_MAX_NEW_RECIPIENTS;
+    return true;
+}
+
 static bool prepare_account(struct account_change *a, struct str password, struct err *err)
 {
-    TRY(check_account(&a->account, err));
-    if (a->account.max_outgoing == 0)
-        a->account.max_outgoing = DEFAULT_MAX_OUTGOING;
-    if (a->account.max_new_recipients == 0)
-        a->account.max_new_recipients = DEFAULT_MAX_NEW_RECIPIENTS;
+    TRY(check_identifier(a->account.name, err) && prepare_settings(&a->account, err));
     a->has_password = password.len > 0;
     if (!a->has_password)
         return true;
@@ -412,17 +440,35 @@ bool directory_add_account(struct store *store, const struct directory_account *
     return ok;
 }
 
+static bool set_account(const struct directory_change *change, void *ctx, struct err *err)
+{
+    struct account_change *a = ctx;
+    const struct directory_account *now;
+    TRY(find_account(change->now, a->account.name, &now, err));
+    a->account.id = now->id;
+    return directory_sql_set_account(change->db, &a->account, err);
+}
+
+bool directory_set_account(struct store *store, const struct directory_account *account,
+                           struct err *err)
+{
+    struct account_change a = {.account = *account};
+    return prepare_settings(&a.account, err) && directory_change(store, set_account, &a, err);
+}
+
 static bool remove_account(const struct directory_change *change, void *ctx, struct err *err)
 {
-    const struct account_change *a = ctx;
+    struct account_change *a = ctx;
     const struct directory_account *account;
     TRY(find_account(change->now, a->account.name, &account, err));
+    a->account.id = account->id;
     for (size_t i = 0; i < change->now->rows.domains.len; i++) {
         const struct domain_row *domain = &change->now->rows.domains.items[i];
         if (domain->any_account_id == account->id)
             return err_set(err, ERR_STATE, "the domain %.*s sends unknown local parts to %.*s",
                            STR_ARG(domain->name), STR_ARG(account->name));
     }
+    a->account.id = account->id;
     return directory_sql_remove_account(change->db, account->id, err);
 }
 
@@ -430,6 +476,7 @@ bool directory_remove_account(struct store *store, struct str name, struct err *
 {
     struct account_change a = {.account = {.name = name}};
     TRY(directory_change(store, remove_account, &a, err));
+    publish_account_removed(store, a.account.id);
     directory_erase_removed(store);
     return true;
 }

@@ -34,6 +34,10 @@ bool directory_remove_domain(struct store *store, struct str name, struct err *e
 bool directory_add_account(struct store *store, const struct directory_account *account,
                            struct str address, struct str password, uint64_t *ret_id,
                            struct err *err) MUST_USE;
+/* Replaces the settings of the account of that name, `no_cram_md5` for its next password. What bars
+ * its login ends its sessions when they renew their token. */
+bool directory_set_account(struct store *store, const struct directory_account *account,
+                           struct err *err) MUST_USE;
 /* Ends its sessions, and erases its mail now or when nobody uses it any more. ERR_STATE while a
  * domain sends unknown local parts to it. */
 bool directory_remove_account(struct store *store, struct str name, struct err *err) MUST_USE;

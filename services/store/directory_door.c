@@ -7,6 +7,7 @@
 #include "services/store/accounts.h"
 #include "services/store/directory_admin.h"
 #include "services/store/directory_core.h"
+#include "services/store/directory_keys.h"
 
 #define WORKERS 4
 
@@ -222,6 +223,18 @@ static void handle_account_add(Mailrail__Directory_Service *service UNUSED,
         closure(reply, closure_data);
 }
 
+static void handle_account_set(Mailrail__Directory_Service *service UNUSED,
+                               const Mailrail__Account *in, Mailrail__Empty_Closure closure,
+                               void *closure_data)
+{
+    struct rpc_call *call = closure_data;
+    struct directory_account account;
+    struct err err;
+    bool ok = read_account(in, call->arena, &account, &err) &&
+              directory_set_account(call->user, &account, &err);
+    answer_empty(ok, &err, closure, closure_data);
+}
+
 static void handle_account_remove(Mailrail__Directory_Service *service UNUSED,
                                   const Mailrail__AccountName *in, Mailrail__Empty_Closure closure,
                                   void *closure_data)
@@ -246,24 +259,39 @@ static void add_used_bytes(struct store *store, Mailrail__Account *out)
     account_release(account);
 }
 
+/* One account, or all when `name` is empty. */
+static bool list_accounts(const struct snapshot *s, struct str name, struct arena *arena,
+                          Mailrail__AccountListReply *reply, struct err *err)
+{
+    const struct directory_account *first = s->rows.accounts.items;
+    size_t count = s->rows.accounts.len;
+    if (name.len > 0) {
+        first = snapshot_account_by_name(s, name);
+        count = 1;
+        if (!first)
+            return err_set(err, ERR_NOT_FOUND, "there is no account %.*s", STR_ARG(name));
+    }
+    reply->accounts = arena_new_array(arena, count, Mailrail__Account *);
+    for (size_t i = 0; reply->accounts && i < count; i++)
+        reply->accounts[reply->n_accounts++] = write_account(&first[i], arena);
+    return true;
+}
+
 static void handle_account_list(Mailrail__Directory_Service *service UNUSED,
-                                const Mailrail__Empty *in UNUSED,
+                                const Mailrail__AccountListRequest *in,
                                 Mailrail__AccountListReply_Closure closure, void *closure_data)
 {
     struct rpc_call *call = closure_data;
     struct store *store = call->user;
     struct err err;
-    const struct snapshot *s = directory_read_begin(store->directory, &err);
-    if (!s) {
-        rpc_fail(call, &err);
-        return;
-    }
     Mailrail__AccountListReply reply = MAILRAIL__ACCOUNT_LIST_REPLY__INIT;
-    reply.accounts = arena_new_array(call->arena, s->rows.accounts.len, Mailrail__Account *);
-    for (size_t i = 0; reply.accounts && i < s->rows.accounts.len; i++)
-        reply.accounts[reply.n_accounts++] = write_account(&s->rows.accounts.items[i], call->arena);
-    directory_read_end(store->directory);
-    if (!has_room(call))
+    const struct snapshot *s = directory_read_begin(store->directory, &err);
+    bool ok = s && list_accounts(s, str_from_cstr(in->account), call->arena, &reply, &err);
+    if (s)
+        directory_read_end(store->directory);
+    if (!ok)
+        rpc_fail(call, &err);
+    if (!ok || !has_room(call))
         return;
     for (size_t i = 0; i < reply.n_accounts; i++)
         add_used_bytes(store, reply.accounts[i]);
@@ -397,6 +425,110 @@ static void handle_address_list(Mailrail__Directory_Service *service UNUSED,
         rpc_fail(call, &err);
     else if (has_room(call))
         closure(&reply, closure_data);
+}
+
+/* ---- Keys of TLS clients */
+
+static Mailrail__TlsKey *write_tls_key(const struct tls_key_row *row, struct str account,
+                                       struct arena *arena)
+{
+    Mailrail__TlsKey *out = arena_new(arena, Mailrail__TlsKey);
+    if (!out)
+        return NULL;
+    mailrail__tls_key__init(out);
+    out->fingerprint = text(arena, tls_fingerprint_text(row->fingerprint, arena));
+    out->account = text(arena, account);
+    out->name = text(arena, row->name);
+    out->algorithm = text(arena, row->algorithm);
+    out->login = text(arena, row->login);
+    out->no_imap_preauth = row->no_imap_preauth;
+    out->created_ms = row->created_ms;
+    return out;
+}
+
+/* Those of `account`, or all when it is empty. */
+static bool list_tls_keys(const struct snapshot *s, struct str account, struct arena *arena,
+                          Mailrail__TlsKeyListReply *reply, struct err *err)
+{
+    const struct directory_account *only = snapshot_account_by_name(s, account);
+    if (account.len > 0 && !only)
+        return err_set(err, ERR_NOT_FOUND, "there is no account %.*s", STR_ARG(account));
+    reply->keys = arena_new_array(arena, s->rows.tls_keys.len, Mailrail__TlsKey *);
+    for (size_t i = 0; reply->keys && i < s->rows.tls_keys.len; i++) {
+        const struct tls_key_row *row = &s->rows.tls_keys.items[i];
+        const struct directory_account *owner = snapshot_account(s, row->account_id);
+        if (!only || owner == only)
+            reply->keys[reply->n_keys++] = write_tls_key(row, owner->name, arena);
+    }
+    return true;
+}
+
+static void handle_tls_key_list(Mailrail__Directory_Service *service UNUSED,
+                                const Mailrail__TlsKeyListRequest *in,
+                                Mailrail__TlsKeyListReply_Closure closure, void *closure_data)
+{
+    struct rpc_call *call = closure_data;
+    struct store *store = call->user;
+    struct err err;
+    Mailrail__TlsKeyListReply reply = MAILRAIL__TLS_KEY_LIST_REPLY__INIT;
+    const struct snapshot *s = directory_read_begin(store->directory, &err);
+    bool ok = s && list_tls_keys(s, str_from_cstr(in->account), call->arena, &reply, &err);
+    if (s)
+        directory_read_end(store->directory);
+    if (!ok)
+        rpc_fail(call, &err);
+    else if (has_room(call))
+        closure(&reply, closure_data);
+}
+
+static struct tls_key_settings read_tls_key(const Mailrail__TlsKey *in)
+{
+    return (struct tls_key_settings){
+        .account = str_from_cstr(in->account),
+        .name = str_from_cstr(in->name),
+        .login = str_from_cstr(in->login),
+        .no_imap_preauth = in->no_imap_preauth,
+    };
+}
+
+static void handle_tls_key_add(Mailrail__Directory_Service *service UNUSED,
+                               const Mailrail__TlsKeyAddRequest *in,
+                               Mailrail__TlsKey_Closure closure, void *closure_data)
+{
+    struct rpc_call *call = closure_data;
+    const Mailrail__TlsKey none = MAILRAIL__TLS_KEY__INIT;
+    struct tls_key_settings settings = read_tls_key(in->key ? in->key : &none);
+    struct tls_key_row row;
+    struct err err;
+    if (!directory_add_tls_key(call->user, &settings, str_from_cstr(in->certificate), call->arena,
+                               &row, &err)) {
+        rpc_fail(call, &err);
+        return;
+    }
+    Mailrail__TlsKey *added = write_tls_key(&row, settings.account, call->arena);
+    if (has_room(call))
+        closure(added, closure_data);
+}
+
+static void handle_tls_key_set(Mailrail__Directory_Service *service UNUSED,
+                               const Mailrail__TlsKey *in, Mailrail__Empty_Closure closure,
+                               void *closure_data)
+{
+    struct rpc_call *call = closure_data;
+    struct tls_key_settings settings = read_tls_key(in);
+    struct err err;
+    bool ok = directory_set_tls_key(call->user, str_from_cstr(in->fingerprint), &settings, &err);
+    answer_empty(ok, &err, closure, closure_data);
+}
+
+static void handle_tls_key_remove(Mailrail__Directory_Service *service UNUSED,
+                                  const Mailrail__TlsKeyName *in, Mailrail__Empty_Closure closure,
+                                  void *closure_data)
+{
+    struct rpc_call *call = closure_data;
+    struct err err;
+    bool ok = directory_remove_tls_key(call->user, str_from_cstr(in->fingerprint), &err);
+    answer_empty(ok, &err, closure, closure_data);
 }
 
 static Mailrail__Directory_Service handlers = MAILRAIL__DIRECTORY__INIT(handle_);

@@ -21,6 +21,15 @@ static struct str address_key(uint64_t domain_id, struct str canonical, char key
     return str_make(key, sizeof(domain_id) + canonical.len);
 }
 
+static void index_called(struct snapshot *s, struct address_row *address)
+{
+    const struct address_row *other = map_get_u64(&s->called, address->account_id);
+    if (address->canonical.len == 0 || str_find_char(address->canonical, '/') >= 0)
+        return;
+    if (!other || other->id > address->id)
+        map_put_u64(&s->called, address->account_id, address);
+}
+
 static void index_rows(struct snapshot *s)
 {
     for (size_t i = 0; i < s->rows.domains.len; i++) {
@@ -37,8 +46,14 @@ static void index_rows(struct snapshot *s)
         struct address_row *address = &s->rows.addresses.items[i];
         char key[KEY_MAX];
         struct str text = address_key(address->domain_id, address->canonical, key);
+        index_called(s, address);
         if (!str_is_null(text))
             map_put(&s->addresses, text, address);
+    }
+    for (size_t i = 0; i < s->rows.tls_keys.len; i++) {
+        struct tls_key_row *key = &s->rows.tls_keys.items[i];
+        map_put(&s->tls_keys, key->fingerprint, key);
+        map_put_u64(&s->tls_key_by_id, key->id, key);
     }
 }
 
@@ -50,7 +65,10 @@ struct snapshot *snapshot_load(struct db *db, struct err *err)
     map_init(&s->domain_by_id);
     map_init(&s->accounts);
     map_init(&s->names);
+    map_init(&s->called);
     map_init(&s->addresses);
+    map_init(&s->tls_keys);
+    map_init(&s->tls_key_by_id);
     if (!directory_sql_version(db, &s->version, err) ||
         !directory_sql_load(db, &s->arena, &s->rows, err)) {
         snapshot_free(s);
@@ -68,7 +86,10 @@ void snapshot_free(struct snapshot *s)
     map_release(&s->domain_by_id);
     map_release(&s->accounts);
     map_release(&s->names);
+    map_release(&s->called);
     map_release(&s->addresses);
+    map_release(&s->tls_keys);
+    map_release(&s->tls_key_by_id);
     directory_rows_release(&s->rows);
     arena_release(&s->arena);
     free(s);
@@ -94,12 +115,27 @@ const struct directory_account *snapshot_account_by_name(const struct snapshot *
     return map_get(&s->names, name);
 }
 
+const struct address_row *snapshot_called(const struct snapshot *s, uint64_t account_id)
+{
+    return map_get_u64(&s->called, account_id);
+}
+
 const struct address_row *snapshot_address(const struct snapshot *s,
                                            const struct domain_row *domain, struct str canonical)
 {
     char key[KEY_MAX];
     struct str text = address_key(domain->id, canonical, key);
     return str_is_null(text) ? NULL : map_get(&s->addresses, text);
+}
+
+const struct tls_key_row *snapshot_tls_key(const struct snapshot *s, struct str fingerprint)
+{
+    return map_get(&s->tls_keys, fingerprint);
+}
+
+const struct tls_key_row *snapshot_tls_key_by_id(const struct snapshot *s, uint64_t id)
+{
+    return map_get_u64(&s->tls_key_by_id, id);
 }
 
 /* Lower case can leave NFC, and the other way round: U+2126 becomes U+03A9 first. */

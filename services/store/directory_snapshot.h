@@ -18,7 +18,10 @@ struct snapshot {
     struct map domain_by_id; /* id -> struct domain_row */
     struct map accounts;     /* id -> struct directory_account */
     struct map names;        /* name -> struct directory_account */
+    struct map called;       /* account id -> struct address_row: what others call it by */
     struct map addresses;    /* domain id in 8 bytes, canonical local part -> struct address_row */
+    struct map tls_keys;     /* fingerprint -> struct tls_key_row */
+    struct map tls_key_by_id;
 };
 
 struct snapshot *snapshot_load(struct db *db, struct err *err);
@@ -30,9 +33,14 @@ const struct domain_row *snapshot_domain(const struct snapshot *s, struct str na
 const struct domain_row *snapshot_domain_by_id(const struct snapshot *s, uint64_t id);
 const struct directory_account *snapshot_account(const struct snapshot *s, uint64_t id);
 const struct directory_account *snapshot_account_by_name(const struct snapshot *s, struct str name);
+/* The account's first address that can be a level of a mailbox name. */
+const struct address_row *snapshot_called(const struct snapshot *s, uint64_t account_id);
 /* An empty `canonical` is the catch-all. */
 const struct address_row *snapshot_address(const struct snapshot *s,
                                            const struct domain_row *domain, struct str canonical);
+
+const struct tls_key_row *snapshot_tls_key(const struct snapshot *s, struct str fingerprint);
+const struct tls_key_row *snapshot_tls_key_by_id(const struct snapshot *s, uint64_t id);
 
 /* What the local part is at this domain: NFC, lower case unless the domain minds it, cut at each
  * separator. In arena; STR_NULL when it is no UTF-8 or the arena is full. */

@@ -45,6 +45,24 @@ static const char *const migrations[] = {
     " scram_sha1 TEXT,"
     " scram_sha256 TEXT) STRICT;"
     "CREATE TABLE removed_account(account_id INTEGER PRIMARY KEY) STRICT;",
+    /* Ids are never used again: sessions name the key that they began with. */
+    "CREATE TABLE tls_key("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " account_id INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,"
+    " fingerprint BLOB NOT NULL UNIQUE,"
+    " algorithm TEXT NOT NULL,"
+    " name TEXT NOT NULL,"
+    " login TEXT NOT NULL,"
+    " no_imap_preauth INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX tls_key_account ON tls_key(account_id);",
+
+    /* Who has rights to mailboxes of whom (directory_shares.h); reader 0: anyone. */
+    "CREATE TABLE share("
+    " reader_id INTEGER NOT NULL,"
+    " owner_id INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,"
+    " PRIMARY KEY(reader_id, owner_id)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX share_owner ON share(owner_id);",
 };
 
 enum {
@@ -56,7 +74,11 @@ enum {
     REMOVE_DOMAIN,
     LIST_ACCOUNTS,
     ADD_ACCOUNT,
+    SET_ACCOUNT,
     REMOVE_ACCOUNT,
+    LAST_ACCOUNT_ID,
+    SET_LAST_ACCOUNT_ID,
+    ADD_LAST_ACCOUNT_ID,
     ADD_REMOVED,
     LIST_REMOVED,
     FORGET_REMOVED,
@@ -66,6 +88,14 @@ enum {
     REMOVE_ADDRESS,
     FIND_CREDENTIAL,
     SET_CREDENTIAL,
+    LIST_TLS_KEYS,
+    ADD_TLS_KEY,
+    SET_TLS_KEY,
+    REMOVE_TLS_KEY,
+    LIST_SHARES,
+    ADD_SHARE,
+    REMOVE_SHARE,
+    REMOVE_SHARES_WITH,
 };
 
 static const char *const statements[] = {
@@ -85,7 +115,14 @@ static const char *const statements[] = {
     [ADD_ACCOUNT] = "INSERT INTO account(name,description,login_disabled,quota_bytes,max_outgoing,"
                     "max_new_recipients,capabilities_disabled,no_cram_md5)"
                     " VALUES(?,?,?,?,?,?,?,?)",
+    [SET_ACCOUNT] = "UPDATE account SET description=?,login_disabled=?,quota_bytes=?,"
+                    "max_outgoing=?,max_new_recipients=?,capabilities_disabled=?,no_cram_md5=?"
+                    " WHERE id=?",
     [REMOVE_ACCOUNT] = "DELETE FROM account WHERE id=?",
+    [LAST_ACCOUNT_ID] = "SELECT seq FROM sqlite_sequence WHERE name='account'",
+    [SET_LAST_ACCOUNT_ID] = "UPDATE sqlite_sequence SET seq=max(seq,?) WHERE name='account'",
+    [ADD_LAST_ACCOUNT_ID] = "INSERT INTO sqlite_sequence(name,seq) SELECT 'account',?1 WHERE NOT"
+                            " EXISTS(SELECT 1 FROM sqlite_sequence WHERE name='account')",
     [ADD_REMOVED] = "INSERT INTO removed_account VALUES(?)",
     [LIST_REMOVED] = "SELECT account_id FROM removed_account ORDER BY account_id",
     [FORGET_REMOVED] = "DELETE FROM removed_account WHERE account_id=?",
@@ -98,10 +135,19 @@ static const char *const statements[] = {
     [FIND_CREDENTIAL] = "SELECT account_id,version,hash,cram_md5,scram_sha1,scram_sha256"
                         " FROM credential WHERE account_id=?",
     [SET_CREDENTIAL] = "INSERT OR REPLACE INTO credential VALUES(?,?,?,?,?,?)",
+    [LIST_TLS_KEYS] = "SELECT id,account_id,fingerprint,algorithm,name,login,no_imap_preauth,"
+                      "created_ms FROM tls_key ORDER BY account_id,id",
+    [ADD_TLS_KEY] = "INSERT INTO tls_key(account_id,fingerprint,algorithm,name,login,"
+                    "no_imap_preauth,created_ms) VALUES(?,?,?,?,?,?,?)",
+    [SET_TLS_KEY] = "UPDATE tls_key SET name=?,login=?,no_imap_preauth=? WHERE id=?",
+    [REMOVE_TLS_KEY] = "DELETE FROM tls_key WHERE id=?",
+    [LIST_SHARES] = "SELECT reader_id,owner_id FROM share ORDER BY reader_id,owner_id",
+    [ADD_SHARE] = "INSERT OR IGNORE INTO share VALUES(?,?)",
+    [REMOVE_SHARE] = "DELETE FROM share WHERE reader_id=? AND owner_id=?",
+    [REMOVE_SHARES_WITH] = "DELETE FROM share WHERE reader_id=?",
 };
 
 static const struct db_schema schema = {
-    .name = "directory.db",
     .migrations = migrations,
     .migration_count = ARRAY_LEN(migrations),
     .statements = statements,
@@ -190,12 +236,43 @@ static bool load_addresses(struct db *db, struct arena *arena, struct directory_
     return db_done(&q, err);
 }
 
+static bool load_tls_keys(struct db *db, struct arena *arena, struct directory_rows *rows,
+                          struct err *err)
+{
+    struct db_query q = db_query(db, LIST_TLS_KEYS);
+    while (db_step(&q)) {
+        struct tls_key_row row = {
+            .id = db_column_u64(&q, 0),
+            .account_id = db_column_u64(&q, 1),
+            .fingerprint = db_column_copy(&q, 2, arena),
+            .algorithm = db_column_copy(&q, 3, arena),
+            .name = db_column_copy(&q, 4, arena),
+            .login = db_column_copy(&q, 5, arena),
+            .no_imap_preauth = db_column_u64(&q, 6) != 0,
+            .created_ms = db_column_i64(&q, 7),
+        };
+        array_push(&rows->tls_keys, row);
+    }
+    return db_done(&q, err);
+}
+
+static bool load_shares(struct db *db, struct directory_rows *rows, struct err *err)
+{
+    struct db_query q = db_query(db, LIST_SHARES);
+    while (db_step(&q)) {
+        struct share_row row = {db_column_u64(&q, 0), db_column_u64(&q, 1)};
+        array_push(&rows->shares, row);
+    }
+    return db_done(&q, err);
+}
+
 bool directory_sql_load(struct db *db, struct arena *arena, struct directory_rows *ret,
                         struct err *err)
 {
     *ret = (struct directory_rows){0};
     if (load_domains(db, arena, ret, err) && load_accounts(db, arena, ret, err) &&
-        load_addresses(db, arena, ret, err)) {
+        load_addresses(db, arena, ret, err) && load_tls_keys(db, arena, ret, err) &&
+        load_shares(db, ret, err)) {
         if (!arena->exhausted)
             return true;
         err_set(err, ERR_LIMIT, "directory.db: too large");
@@ -209,6 +286,8 @@ void directory_rows_release(struct directory_rows *rows)
     array_release(&rows->domains);
     array_release(&rows->addresses);
     array_release(&rows->accounts);
+    array_release(&rows->tls_keys);
+    array_release(&rows->shares);
 }
 
 bool directory_sql_version(struct db *db, uint64_t *ret, struct err *err)
@@ -328,25 +407,54 @@ bool directory_sql_remove_domain(struct db *db, uint64_t id, struct err *err)
     return run_for(db, REMOVE_DOMAIN, id, err);
 }
 
+/* Binds the settings behind what the caller bound, and runs the query. */
+static bool write_account(struct db_query *q, const struct directory_account *account,
+                          bool is_update, struct err *err)
+{
+    struct buf joined;
+    buf_init(&joined, 65536);
+    bind_text(q, account->description);
+    bind_text(q, account->login_disabled);
+    db_bind_i64(q, account->quota_bytes);
+    db_bind_u64(q, account->max_outgoing);
+    db_bind_u64(q, account->max_new_recipients);
+    bind_words(q, account->capabilities_disabled, account->capability_count, &joined);
+    db_bind_u64(q, account->no_cram_md5);
+    if (is_update)
+        db_bind_u64(q, account->id);
+    bool ok = db_run(q, err);
+    buf_release(&joined);
+    return ok;
+}
+
 bool directory_sql_add_account(struct db *db, const struct directory_account *account,
                                uint64_t *ret_id, struct err *err)
 {
     struct db_query q = db_query(db, ADD_ACCOUNT);
-    struct buf joined;
-    buf_init(&joined, 65536);
     bind_text(&q, account->name);
-    bind_text(&q, account->description);
-    bind_text(&q, account->login_disabled);
-    db_bind_i64(&q, account->quota_bytes);
-    db_bind_u64(&q, account->max_outgoing);
-    db_bind_u64(&q, account->max_new_recipients);
-    bind_words(&q, account->capabilities_disabled, account->capability_count, &joined);
-    db_bind_u64(&q, account->no_cram_md5);
-    bool ok = db_run(&q, err);
-    buf_release(&joined);
-    if (ok)
-        *ret_id = db_last_id(db);
-    return ok;
+    TRY(write_account(&q, account, false, err));
+    *ret_id = db_last_id(db);
+    return true;
+}
+
+bool directory_sql_last_account_id(struct db *db, uint64_t *ret, struct err *err)
+{
+    struct db_query q = db_query(db, LAST_ACCOUNT_ID);
+    *ret = db_step(&q) ? db_column_u64(&q, 0) : 0;
+    return db_done(&q, err);
+}
+
+bool directory_sql_keep_account_ids(struct db *db, uint64_t last, struct err *err)
+{
+    return run_for(db, SET_LAST_ACCOUNT_ID, last, err) &&
+           run_for(db, ADD_LAST_ACCOUNT_ID, last, err);
+}
+
+bool directory_sql_set_account(struct db *db, const struct directory_account *account,
+                               struct err *err)
+{
+    struct db_query q = db_query(db, SET_ACCOUNT);
+    return write_account(&q, account, true, err);
 }
 
 bool directory_sql_remove_account(struct db *db, uint64_t id, struct err *err)
@@ -355,9 +463,17 @@ bool directory_sql_remove_account(struct db *db, uint64_t id, struct err *err)
     return run_for(db, ADD_REMOVED, id, err);
 }
 
+bool directory_sql_set_share(struct db *db, struct share_row share, bool is_there, struct err *err)
+{
+    struct db_query q = db_query(db, is_there ? ADD_SHARE : REMOVE_SHARE);
+    db_bind_u64(&q, share.reader_id);
+    db_bind_u64(&q, share.owner_id);
+    return db_run(&q, err);
+}
+
 bool directory_sql_forget_removed(struct db *db, uint64_t id, struct err *err)
 {
-    return run_for(db, FORGET_REMOVED, id, err);
+    return run_for(db, REMOVE_SHARES_WITH, id, err) && run_for(db, FORGET_REMOVED, id, err);
 }
 
 bool directory_sql_add_address(struct db *db, const struct address_row *row, struct err *err)
@@ -397,4 +513,32 @@ bool directory_sql_set_credential(struct db *db, const struct credential_row *ro
     db_bind_str(&q, row->scram_sha1);
     db_bind_str(&q, row->scram_sha256);
     return db_run(&q, err);
+}
+
+bool directory_sql_add_tls_key(struct db *db, const struct tls_key_row *row, struct err *err)
+{
+    struct db_query q = db_query(db, ADD_TLS_KEY);
+    db_bind_u64(&q, row->account_id);
+    db_bind_blob(&q, row->fingerprint);
+    bind_text(&q, row->algorithm);
+    bind_text(&q, row->name);
+    bind_text(&q, row->login);
+    db_bind_u64(&q, row->no_imap_preauth);
+    db_bind_i64(&q, row->created_ms);
+    return db_run(&q, err);
+}
+
+bool directory_sql_set_tls_key(struct db *db, const struct tls_key_row *row, struct err *err)
+{
+    struct db_query q = db_query(db, SET_TLS_KEY);
+    bind_text(&q, row->name);
+    bind_text(&q, row->login);
+    db_bind_u64(&q, row->no_imap_preauth);
+    db_bind_u64(&q, row->id);
+    return db_run(&q, err);
+}
+
+bool directory_sql_remove_tls_key(struct db *db, uint64_t id, struct err *err)
+{
+    return run_for(db, REMOVE_TLS_KEY, id, err);
 }

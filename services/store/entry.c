@@ -37,6 +37,7 @@ bool entry_add(struct change *c, struct mailbox *m, struct entry *e, struct err 
     TRY(mailbox_take_uid(m, &e->uid, err));
     e->modseq = e->createseq = change_modseq(c);
     mailbox_count(m, e->flags, e->size, +1);
+    change_log_add(&c->account->changes, m->id, e->uid, e->modseq);
     struct db_query q = db_query(c->db, ENTRY_ADD);
     db_bind_u64(&q, m->id);
     db_bind_u64(&q, e->uid);
@@ -69,11 +70,17 @@ bool entry_remove(struct change *c, struct mailbox *m, const struct entry *e, st
     return db_run(&q, err);
 }
 
-bool entry_set_flags(struct change *c, struct mailbox *m, const struct entry *e, uint32_t flags,
-                     struct str keywords, struct err *err)
+void entry_count_flags(struct change *c, struct mailbox *m, const struct entry *e, uint32_t flags)
 {
     mailbox_count(m, e->flags, e->size, -1);
     mailbox_count(m, flags, e->size, +1);
+    change_log_add(&c->account->changes, m->id, e->uid, change_modseq(c));
+}
+
+bool entry_set_flags(struct change *c, struct mailbox *m, const struct entry *e, uint32_t flags,
+                     struct str keywords, struct err *err)
+{
+    entry_count_flags(c, m, e, flags);
     struct db_query q = db_query(c->db, ENTRY_SET_FLAGS);
     db_bind_u64(&q, m->id);
     db_bind_u64(&q, e->uid);

@@ -34,6 +34,8 @@ bool entry_add(struct change *c, struct mailbox *m, struct entry *e, struct err 
 /* Takes it out, leaving a tombstone; counts it in `m` (not saved yet). */
 bool entry_remove(struct change *c, struct mailbox *m, const struct entry *e,
                   struct err *err) MUST_USE;
+/* Counts other flags, and that it changed; whoever calls writes them. */
+void entry_count_flags(struct change *c, struct mailbox *m, const struct entry *e, uint32_t flags);
 /* Writes other flags and keywords, and counts them. */
 bool entry_set_flags(struct change *c, struct mailbox *m, const struct entry *e, uint32_t flags,
                      struct str keywords, struct err *err) MUST_USE;

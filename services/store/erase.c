@@ -1,6 +1,10 @@
 #include "services/store/erase.h"
 
 #include "common/base/clock.h"
+#include "services/store/import.h"
+#include "services/store/message_files.h"
+#include "services/store/training.h"
+#include "services/store/text_worker.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -8,8 +12,14 @@
 #define BATCH 1000
 #define DONE_KEPT_S (7 * 86400) /* longer than any caller repeats a call */
 
+static int64_t grace_s(const struct account *account)
+{
+    return (int64_t)account->store->config->erase_after_s;
+}
+
 bool erase_later(struct change *c, const struct entry *e, struct err *err)
 {
+    TRY(training_note(c, e->id, e->flags, 0, err));
     struct db_query q = db_query(c->db, RECIPIENT_REMOVE);
     db_bind_u64(&q, e->id);
     TRY(db_run(&q, err));
@@ -19,8 +29,8 @@ bool erase_later(struct change *c, const struct entry *e, struct err *err)
     db_bind_i64(&q, now_s);
     db_bind_u64(&q, e->size);
     TRY(db_run(&q, err));
-    accounts_schedule_erase(c->account->accounts, c->account->id,
-                            now_s + (int64_t)c->account->store->config->erase_after_s);
+    change_unuse(c, e->size);
+    accounts_schedule_erase(c->account->accounts, c->account->id, now_s + grace_s(c->account));
     return true;
 }
 
@@ -28,25 +38,20 @@ struct batch {
     struct account *account;
     uint64_t ids[BATCH];
     size_t len;
+    /* What was removed: no more than that counts, should two look after an account at a time. */
+    int64_t messages;
     int64_t size;
 };
-
-static int64_t expunged_before(const struct account *account)
-{
-    return clock_wall_s() - (int64_t)account->store->config->erase_after_s;
-}
 
 static bool find_due(struct batch *b, struct err *err)
 {
     struct db *db;
     TRY(account_read_begin(b->account, &db, err));
     struct db_query q = db_query(db, ERASE_DUE);
-    db_bind_i64(&q, expunged_before(b->account));
+    db_bind_i64(&q, clock_wall_s() - grace_s(b->account));
     db_bind_u64(&q, BATCH);
-    while (b->len < BATCH && db_step(&q)) {
+    while (b->len < BATCH && db_step(&q))
         b->ids[b->len++] = db_column_u64(&q, 0);
-        b->size += db_column_i64(&q, 1);
-    }
     bool ok = db_done(&q, err);
     account_read_end(b->account, db);
     return ok;
@@ -69,12 +74,24 @@ static bool run_one(struct db *db, enum account_statement statement, uint64_t id
     return db_run(&q, err);
 }
 
+static bool remove_mark(struct db *db, struct batch *b, uint64_t id, struct err *err)
+{
+    struct db_query q = db_query(db, ERASE_REMOVE);
+    db_bind_u64(&q, id);
+    if (db_step(&q)) {
+        b->messages++;
+        b->size += db_column_i64(&q, 0);
+    }
+    return db_done(&q, err);
+}
+
 static bool remove_rows(struct db *db, void *ctx, struct err *err)
 {
-    const struct batch *b = ctx;
+    struct batch *b = ctx;
+    b->messages = b->size = 0;
     for (size_t i = 0; i < b->len; i++) {
         TRY(run_one(db, MESSAGE_REMOVE, b->ids[i], err));
-        TRY(run_one(db, ERASE_REMOVE, b->ids[i], err));
+        TRY(remove_mark(db, b, b->ids[i], err));
         /* The id is never used again, though no row remembers it. */
         TRY(run_one(db, ACCOUNT_RAISE_MESSAGE_ID, b->ids[i], err));
     }
@@ -85,11 +102,16 @@ static bool remove_rows(struct db *db, void *ctx, struct err *err)
  * Rows and files must not be compared meanwhile. */
 static bool erase_batch(struct batch *b, struct err *err)
 {
+    pthread_mutex_lock(&b->account->erase_lock);
     pthread_rwlock_rdlock(&b->account->files_lock);
     bool ok = remove_files(b, err) && db_group_run(b->account->group, remove_rows, b, 0, err);
-    if (ok)
-        atomic_fetch_sub(&b->account->used, b->size);
+    if (ok) {
+        atomic_fetch_sub(&b->account->kept, b->size);
+        atomic_fetch_sub(&b->account->kept_messages, b->messages);
+        text_worker_note_gone(b->account);
+    }
     pthread_rwlock_unlock(&b->account->files_lock);
+    pthread_mutex_unlock(&b->account->erase_lock);
     return ok;
 }
 
@@ -107,8 +129,10 @@ static bool next_due(struct account *account, int64_t *ret_at_s, struct err *err
     struct db *db;
     TRY(account_read_begin(account, &db, err));
     struct db_query q = db_query(db, ERASE_NEXT);
+    db_bind_i64(&q, grace_s(account));
+    db_bind_i64(&q, TRAINING_WAIT_S);
     bool any = db_step(&q) && !db_column_is_null(&q, 0);
-    *ret_at_s = any ? db_column_i64(&q, 0) + (int64_t)account->store->config->erase_after_s : 0;
+    *ret_at_s = any ? db_column_i64(&q, 0) : 0;
     bool ok = db_done(&q, err);
     account_read_end(account, db);
     return ok;
@@ -116,6 +140,7 @@ static bool next_due(struct account *account, int64_t *ret_at_s, struct err *err
 
 bool account_tend(struct account *account, struct err *err)
 {
+    TRY(training_expire(account, clock_wall_s() - TRAINING_WAIT_S, err));
     for (bool more = true; more;) {
         struct batch b = {.account = account};
         TRY(find_due(&b, err));
@@ -124,6 +149,7 @@ bool account_tend(struct account *account, struct err *err)
             return false;
     }
     TRY(db_group_run(account->group, purge_done, NULL, 0, err));
+    TRY(import_expire(account, err));
     int64_t at_s;
     TRY(next_due(account, &at_s, err));
     if (at_s != 0)

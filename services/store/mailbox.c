@@ -1,6 +1,7 @@
 #include "services/store/mailbox.h"
 
 #include "common/base/bug.h"
+#include "services/store/acl.h"
 #include "services/store/flags.h"
 #include "services/store/mailbox_name.h"
 
@@ -51,6 +52,12 @@ bool mailbox_by_name(struct db *db, struct str name, struct arena *arena, struct
     return read_one(&q, arena, ret, err);
 }
 
+bool mailbox_is_checked(const struct mailbox *m, uint64_t checked_id, struct err *err)
+{
+    return checked_id == 0 || m->id == checked_id ||
+           err_set(err, ERR_NOT_FOUND, "no such mailbox any more");
+}
+
 static bool read_list(struct db_query *q, struct arena *arena, struct mailbox_list *ret,
                       struct err *err)
 {
@@ -69,6 +76,15 @@ static bool read_list(struct db_query *q, struct arena *arena, struct mailbox_li
 bool mailbox_list(struct db *db, struct arena *arena, struct mailbox_list *ret, struct err *err)
 {
     struct db_query q = db_query(db, MAILBOX_LIST);
+    return read_list(&q, arena, ret, err);
+}
+
+bool mailbox_list_shared(struct db *db, uint64_t reader, size_t max, struct arena *arena,
+                         struct mailbox_list *ret, struct err *err)
+{
+    struct db_query q = db_query(db, MAILBOX_SHARED);
+    db_bind_u64(&q, reader);
+    db_bind_u64(&q, max);
     return read_list(&q, arena, ret, err);
 }
 
@@ -188,7 +204,8 @@ static bool make_one(struct change *c, struct str name, uint64_t parent_id, bool
     BUG_ON(created->len == ARRAY_LEN(created->items)); /* MAILBOX_LEVELS_MAX is less */
     created->items[created->len++] = name;
     c->mailboxes_changed = true;
-    return mailbox_by_name(c->db, name, c->arena, ret, err);
+    TRY(mailbox_by_name(c->db, name, c->arena, ret, err));
+    return parent_id == 0 || acl_copy(c, parent_id, ret->id, err);
 }
 
 bool mailbox_ensure(struct change *c, struct str name, bool subscribe, struct created *created,

@@ -39,11 +39,18 @@ bool mailbox_by_id(struct db *db, uint64_t id, struct arena *arena, struct mailb
 bool mailbox_by_name(struct db *db, struct str name, struct arena *arena, struct mailbox *ret,
                      struct err *err) MUST_USE;
 
+/* Is it the one of which rights were asked? ERR_NOT_FOUND when not. `checked_id` 0: none was. */
+bool mailbox_is_checked(const struct mailbox *m, uint64_t checked_id, struct err *err) MUST_USE;
+
 struct mailbox_list {
     ARRAY_OF(struct mailbox) mailboxes; /* by name; strings in arena */
 };
 bool mailbox_list(struct db *db, struct arena *arena, struct mailbox_list *ret,
                   struct err *err) MUST_USE;
+/* The first `max` of those that `reader`, who is not the owner, may look up; without keywords and
+ * special use. */
+bool mailbox_list_shared(struct db *db, uint64_t reader, size_t max, struct arena *arena,
+                         struct mailbox_list *ret, struct err *err) MUST_USE;
 /* Those below `name`, not itself. */
 bool mailbox_list_below(struct db *db, struct str name, struct arena *arena,
                         struct mailbox_list *ret, struct err *err) MUST_USE;
@@ -69,7 +76,8 @@ struct created {
 };
 
 /* The mailbox with this canonical name, made with its missing parents when it is absent. `created`
- * gets the names that were made; when `subscribe`, they are subscribed too. */
+ * gets the names that were made; when `subscribe`, they are subscribed too. What is made has the
+ * rights of its parent. */
 bool mailbox_ensure(struct change *c, struct str name, bool subscribe, struct created *created,
                     struct mailbox *ret, struct err *err) MUST_USE;
 

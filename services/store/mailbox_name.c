@@ -77,6 +77,13 @@ bool mailbox_name_is_inbox(struct str canonical)
     return str_eq(canonical, STR("Inbox"));
 }
 
+bool mailbox_name_is_others(struct str canonical)
+{
+    struct str first, rest;
+    str_cut(canonical, '/', &first, &rest);
+    return str_eq(first, STR(MAILBOX_OTHERS));
+}
+
 struct str mailbox_name_parent(struct str name)
 {
     ptrdiff_t slash = str_rfind_char(name, '/');

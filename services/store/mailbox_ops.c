@@ -1,6 +1,8 @@
 #include "services/store/mailbox_ops.h"
 
 #include "common/base/bug.h"
+#include "services/store/acl.h"
+#include "services/store/annotations.h"
 #include "services/store/copy.h"
 #include "services/store/erase.h"
 #include "services/store/mailbox_name.h"
@@ -30,6 +32,7 @@ static void save(const void *ctx, struct buf *out)
     wire_put_u8(out, (uint8_t)op->created.len);
     for (size_t i = 0; i < op->created.len; i++)
         wire_put_str16(out, op->created.items[i]);
+    wire_put_u64(out, op->mailbox_id);
 }
 
 static void load(void *ctx, struct wire *w, struct arena *arena)
@@ -45,6 +48,8 @@ static void load(void *ctx, struct wire *w, struct arena *arena)
         }
         op->created.items[op->created.len] = wire_take_str16(w, "name");
     }
+    if (wire_left(w) > 0) /* results of earlier versions end here */
+        op->mailbox_id = wire_take_u64(w, "mailbox id");
 }
 
 static bool change(struct account *account, struct str key, const struct change_type *type,
@@ -70,6 +75,35 @@ static bool refuse_existing(struct change *c, struct str name, struct err *err)
         return err_reply(err, "the mailbox exists already");
     }
     return err->kind == ERR_NOT_FOUND;
+}
+
+/* Is the nearest mailbox above still the one with the right? */
+static bool check_parent(struct change *c, struct str name, uint64_t checked_id, struct err *err)
+{
+    struct mailbox m;
+    if (checked_id == 0)
+        return true;
+    while (!str_is_null(name = mailbox_name_parent(name))) {
+        if (mailbox_by_name(c->db, name, c->arena, &m, err))
+            return mailbox_is_checked(&m, checked_id, err);
+        if (err->kind != ERR_NOT_FOUND)
+            return false;
+    }
+    return err_set(err, ERR_NOT_FOUND, "no such mailbox any more");
+}
+
+static bool check_room(struct change *c, const struct mailbox_op *op, struct err *err)
+{
+    return op->checked_parent_id == 0 || acl_check_room(c, err);
+}
+
+/* There the mailboxes of others are shown. */
+static bool refuse_others(struct str name, struct err *err)
+{
+    if (!mailbox_name_is_others(name))
+        return true;
+    err_set(err, ERR_SYNTAX, "mailbox %.*s in the namespace of others", STR_ARG(name));
+    return err_reply(err, "mailboxes there belong to others");
 }
 
 /* ---- Create */
@@ -106,10 +140,13 @@ static bool run_create(struct change *c, void *ctx, struct err *err)
 {
     struct mailbox_op *op = ctx;
     struct mailbox m;
+    TRY(check_parent(c, op->name, op->checked_parent_id, err));
     TRY(refuse_existing(c, op->name, err));
-    TRY(mailbox_ensure(c, op->name, true, &op->created, &m, err));
+    TRY(mailbox_ensure(c, op->name, !op->is_by_other, &op->created, &m, err));
     if (!str_is_empty(op->special_use) && !take_special_use(c, &m, op->special_use, err))
         return false;
+    op->mailbox_id = m.id;
+    TRY(check_room(c, op, err));
     op->modseq = change_modseq(c);
     return mailboxes_changed(c, err);
 }
@@ -120,6 +157,7 @@ bool mailbox_create(struct account *account, struct str key, struct mailbox_op *
     static const struct change_type type = {
         .kind = 'C', .run = run_create, .save = save, .load = load};
     TRY(mailbox_name_check(op->name, arena, &op->name, err) && refuse_inbox(op->name, err));
+    TRY(refuse_others(op->name, err));
     TRY(check_special_use(op->special_use, err));
     return change(account, key, &type, op, arena, err);
 }
@@ -165,13 +203,15 @@ static bool run_delete(struct change *c, void *ctx, struct err *err)
     struct mailbox_op *op = ctx;
     struct mailbox m;
     bool children;
-    TRY(mailbox_by_name(c->db, op->name, c->arena, &m, err));
+    TRY(mailbox_by_name(c->db, op->name, c->arena, &m, err) &&
+        mailbox_is_checked(&m, op->checked_id, err));
     TRY(has_children(c, op->name, &children, err));
     if (children) {
         err_set(err, ERR_CONFLICT, "mailbox %.*s has children", STR_ARG(op->name));
         return err_reply(err, "the mailbox has children");
     }
     TRY(erase_messages(c, &m, err) && leave_name(c, &m, err));
+    TRY(annotations_remove(c, m.id, err) && acl_remove(c, m.id, err));
     TRY(run_u64(c->db, MAILBOX_REMOVE, m.id, err));
     change_mailbox(c, m.id);
     op->modseq = change_modseq(c);
@@ -258,21 +298,37 @@ static bool rename_inbox(struct change *c, struct mailbox_op *op, struct mailbox
 {
     struct mailbox to;
     TRY(mailbox_ensure(c, op->to, false, &op->created, &to, err));
-    return move_all(c, inbox, &to, err) && mailbox_save(c, &to, err) && mailbox_save(c, inbox, err);
+    c->annotations_changed = true;
+    return annotations_copy(c, inbox->id, to.id, err) && move_all(c, inbox, &to, err) &&
+           mailbox_save(c, &to, err) && mailbox_save(c, inbox, err);
 }
 
 static bool run_rename(struct change *c, void *ctx, struct err *err)
 {
     struct mailbox_op *op = ctx;
     struct mailbox m;
-    TRY(mailbox_by_name(c->db, op->name, c->arena, &m, err));
+    TRY(mailbox_by_name(c->db, op->name, c->arena, &m, err) &&
+        mailbox_is_checked(&m, op->checked_id, err));
+    TRY(check_parent(c, op->to, op->checked_parent_id, err));
     TRY(refuse_existing(c, op->to, err));
     if (mailbox_name_is_inbox(op->name))
         TRY(rename_inbox(c, op, &m, err));
     else
         TRY(rename_mailbox(c, op, &m, err));
+    TRY(check_room(c, op, err));
     op->modseq = change_modseq(c);
     return mailboxes_changed(c, err);
+}
+
+/* A new mailbox comes in its place then, perhaps at the top level: that is for the owner. */
+static bool refuse_below_itself(const struct mailbox_op *op, struct err *err)
+{
+    bool is_below = str_starts_with(op->to, op->name) && op->to.len > op->name.len &&
+                    op->to.ptr[op->name.len] == '/';
+    if (op->checked_id == 0 || !is_below)
+        return true;
+    err_set(err, ERR_FORBIDDEN, "renamed below itself by another");
+    return err_reply(err, "only the owner may do that");
 }
 
 bool mailbox_rename(struct account *account, struct str key, struct mailbox_op *op,
@@ -282,6 +338,7 @@ bool mailbox_rename(struct account *account, struct str key, struct mailbox_op *
         .kind = 'R', .run = run_rename, .save = save, .load = load};
     TRY(mailbox_name_check(op->name, arena, &op->name, err));
     TRY(mailbox_name_check(op->to, arena, &op->to, err) && refuse_inbox(op->to, err));
+    TRY(refuse_others(op->to, err) && refuse_below_itself(op, err));
     return change(account, key, &type, op, arena, err);
 }
 

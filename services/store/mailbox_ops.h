@@ -15,12 +15,19 @@ struct mailbox_op {
     struct str to;          /* of rename */
     struct str special_use; /* of create: for the leaf, "\Sent"; empty for none */
     bool subscribe;         /* of subscribe; false: unsubscribe */
+    bool is_by_other;       /* of create: not by the owner, who is not subscribed then */
+    /* Of one who is not the owner: to which mailboxes he has the right, `name` and the nearest one
+     * above what is made. */
+    uint64_t checked_id;
+    uint64_t checked_parent_id;
     /* Result. */
     struct created created;
-    uint64_t modseq; /* of the account */
+    uint64_t mailbox_id; /* of create */
+    uint64_t modseq;     /* of the account */
 };
 
-/* Makes missing parents too, and subscribes to all that is made. */
+/* Makes missing parents too, and subscribes to all that is made. Not in the namespace of others
+ * (mailbox_name_is_others): ERR_SYNTAX, as for the new name of a rename. */
 bool mailbox_create(struct account *account, struct str key, struct mailbox_op *op,
                     struct arena *arena, struct err *err) MUST_USE;
 /* Expunges its messages. The subscription stays. */

@@ -1,63 +1,32 @@
 #include "services/store/mailboxes_door.h"
 
-#include "common/base/clock.h"
-#include "services/store/append.h"
+#include "common/mail/structure.h"
 #include "services/store/copy.h"
 #include "services/store/directory.h"
-#include "services/store/expunge.h"
 #include "services/store/mailbox_name.h"
-#include "services/store/mailbox_ops.h"
+#include "services/store/mailboxes_handlers.h"
 #include "services/store/mailboxes_reply.h"
-#include "services/store/store_flags.h"
-#include "services/store/token.h"
-
-#define KEY_SIZE 16
-#define IDS_MAX 100000
-#define UIDS_MAX 10000000
+#include "services/store/shared_mailboxes.h"
+#include "services/store/sort_keys.h"
+#include "services/store/text_search.h"
 
 /*
- * Each method is a function `METHOD(call, account, request, reply, err)` and a handler that the
- * macro HANDLER makes around it: token, account, function, answer.
+ * What only reads, what the files of the door share, and the door itself. Changes are in
+ * mailboxes_change_door.c and mailboxes_message_door.c.
  */
 
-static struct str bytes_of(ProtobufCBinaryData data)
-{
-    return str_make(data.data, data.len);
-}
+#define KEY_SIZE 16
+#define UIDS_MAX 10000000
 
-static bool open_session(struct rpc_call *call, ProtobufCBinaryData token,
-                         struct account **ret_account, struct err *err)
-{
-    struct token_session session;
-    TRY(token_check(call->user, bytes_of(token), TOKEN_MAILBOXES, &session, err));
-    return account_open(call->user, session.account_id, ret_account, err);
-}
+/* ---- Shared */
 
-#define HANDLER(method, request_type, reply_type, reply_init)                                      \
-    static void handle_##method(Mailrail__Mailboxes_Service *service, const request_type *request, \
-                                reply_type##_Closure closure, void *closure_data)                  \
-    {                                                                                              \
-        (void)service;                                                                             \
-        struct err err;                                                                            \
-        struct account *account = NULL;                                                            \
-        reply_type reply = reply_init;                                                             \
-        bool ok = open_session(closure_data, request->token, &account, &err) &&                    \
-                  method(closure_data, account, request, &reply, &err);                            \
-        account_release(account);                                                                  \
-        if (ok)                                                                                    \
-            closure(&reply, closure_data);                                                         \
-        else                                                                                       \
-            rpc_fail(closure_data, &err);                                                          \
-    }
-
-/* An empty key: the caller will not repeat the call. */
-static bool check_key(ProtobufCBinaryData key, struct err *err)
+bool door_check_key(ProtobufCBinaryData key, struct err *err)
 {
     return key.len == 0 || key.len == KEY_SIZE ||
            err_set(err, ERR_SYNTAX, "the key has %zu bytes", key.len);
 }
 
-static bool check_uids(uint32_t *items, size_t len, struct uids *ret, struct err *err)
+bool door_check_uids(uint32_t *items, size_t len, struct uids *ret, struct err *err)
 {
     if (len > UIDS_MAX)
         return err_set(err, ERR_LIMIT, "%zu UIDs in one call", len);
@@ -67,14 +36,23 @@ static bool check_uids(uint32_t *items, size_t len, struct uids *ret, struct err
     return true;
 }
 
-static bool no_room(struct err *err)
+bool door_need(struct rpc_call *call, const struct access *access, uint64_t mailbox_id,
+               uint32_t right, struct err *err)
 {
-    return err_set(err, ERR_LIMIT, "no room for the reply");
+    struct granted granted;
+    struct access_place place = {.mailbox_id = mailbox_id};
+    return access->is_own || access_need(access, place, right, call->arena, &granted, err);
 }
 
-/* What the caller's view of a mailbox lacks; nothing when it has no view (`since_modseq` 0). */
-static bool add_changes(struct rpc_call *call, struct account *account, uint64_t mailbox_id,
-                        uint64_t since_modseq, Mailrail__Changes **ret, struct err *err)
+bool door_need_named(struct rpc_call *call, const struct access *access, const char *name,
+                     uint32_t right, struct granted *ret, struct err *err)
+{
+    struct access_place place = {.name = str_from_cstr(name)};
+    return access_need(access, place, right, call->arena, ret, err);
+}
+
+bool door_add_changes(struct rpc_call *call, struct account *account, uint64_t mailbox_id,
+                      uint64_t since_modseq, Mailrail__Changes **ret, struct err *err)
 {
     struct changes changes;
     struct changes_request request = {.mailbox_id = mailbox_id, .since_modseq = since_modseq};
@@ -83,7 +61,7 @@ static bool add_changes(struct rpc_call *call, struct account *account, uint64_t
     TRY(changes_read(account, &request, call->arena, &changes, err));
     *ret = arena_new(call->arena, Mailrail__Changes);
     if (!*ret)
-        return no_room(err);
+        return reply_no_room(err);
     mailrail__changes__init(*ret);
     return reply_changes(&changes, call->arena, *ret, err);
 }
@@ -103,7 +81,7 @@ static bool read_subscriptions(struct db *db, struct arena *arena, Mailrail__Lis
     for (size_t i = 0; reply->subscriptions && i < names.len; i++)
         reply->subscriptions[i] = names.items[i];
     array_release(&names);
-    return ok && (!arena->exhausted || no_room(err));
+    return ok && (!arena->exhausted || reply_no_room(err));
 }
 
 static bool read_modseq(struct db *db, uint64_t *ret, struct err *err)
@@ -119,70 +97,82 @@ static bool list_snapshot(struct db *db, struct arena *arena, Mailrail__ListRepl
     struct mailbox_list list;
     TRY(read_modseq(db, &reply->modseq, err) && read_subscriptions(db, arena, reply, err));
     TRY(mailbox_list(db, arena, &list, err));
-    reply->mailboxes = arena_new_array(arena, list.mailboxes.len, Mailrail__MailboxInfo *);
-    for (size_t i = 0; reply->mailboxes && i < list.mailboxes.len; i++) {
-        const struct mailbox *m = &list.mailboxes.items[i];
-        reply->mailboxes[reply->n_mailboxes++] = reply_mailbox(m, arena);
-        if (m->modseq > reply->modseq)
-            reply->modseq = m->modseq;
-    }
+    for (size_t i = 0; i < list.mailboxes.len; i++)
+        if (list.mailboxes.items[i].modseq > reply->modseq)
+            reply->modseq = list.mailboxes.items[i].modseq;
+    bool ok = reply_mailboxes(&list, arena, reply, err);
     mailbox_list_release(&list);
-    return !arena->exhausted || no_room(err);
-}
-
-static bool list(struct rpc_call *call, struct account *account,
-                 const Mailrail__ListRequest *request, Mailrail__ListReply *reply, struct err *err)
-{
-    (void)request;
-    struct db *db;
-    TRY(account_read_begin(account, &db, err));
-    bool ok = list_snapshot(db, call->arena, reply, err);
-    account_read_end(account, db);
     return ok;
 }
-HANDLER(list, Mailrail__ListRequest, Mailrail__ListReply, MAILRAIL__LIST_REPLY__INIT)
 
-static bool pull(struct rpc_call *call, struct account *account,
+static bool list(struct rpc_call *call, const struct access *access,
+                 const Mailrail__ListRequest *request, Mailrail__ListReply *reply, struct err *err)
+{
+    struct db *db;
+    TRY(account_read_begin(access->account, &db, err));
+    bool ok = list_snapshot(db, call->arena, reply, err);
+    account_read_end(access->account, db);
+    return ok && (!request->others || shared_list(access, call->arena, reply, err));
+}
+OWN_HANDLER(list, Mailrail__ListRequest, Mailrail__ListReply, MAILRAIL__LIST_REPLY__INIT)
+
+static bool pull(struct rpc_call *call, const struct access *access,
                  const Mailrail__PullRequest *request, Mailrail__Changes *reply, struct err *err)
 {
     struct changes changes;
+    struct granted granted;
     struct changes_request r = {.mailbox_id = request->mailbox_id,
                                 .since_modseq = request->since_modseq,
                                 .from_uid = request->from_uid,
-                                .limit = request->limit};
+                                .limit = request->limit,
+                                .expunged_only = request->expunged_only,
+                                .as_of_modseq = request->as_of_modseq};
     if (r.mailbox_id == 0)
-        TRY(mailbox_name_check(str_from_cstr(request->name), call->arena, &r.name, err));
-    return changes_read(account, &r, call->arena, &changes, err) &&
-           reply_changes(&changes, call->arena, reply, err);
+        TRY(access_name(access, str_from_cstr(request->name), call->arena, &r.name, err));
+    /* Of others one that is gone answers as one that is hidden. */
+    struct access_place place = {r.mailbox_id, r.name};
+    TRY(access_need(access, place, RIGHT_READ, call->arena, &granted, err));
+    if (granted.mailbox_id != 0)
+        r.mailbox_id = granted.mailbox_id;
+    TRY(changes_read(access->account, &r, call->arena, &changes, err));
+    return reply_changes(&changes, call->arena, reply, err);
 }
 HANDLER(pull, Mailrail__PullRequest, Mailrail__Changes, MAILRAIL__CHANGES__INIT)
 
+static uint32_t wanted_fields(const Mailrail__MessagesRequest *request)
+{
+    return request->structure_fields != 0 ? request->structure_fields : STRUCTURE_ALL;
+}
+
+/* Threads are of the whole account: of another's they would tell of other mailboxes. */
 static bool read_message(struct db *db, uint64_t id, const Mailrail__MessagesRequest *request,
-                         struct arena *arena, Mailrail__MessagesReply *reply, struct err *err)
+                         bool is_own, struct arena *arena, Mailrail__MessagesReply *reply,
+                         struct err *err)
 {
     struct db_query q = db_query(db, MESSAGE_CONTENT);
     db_bind_u64(&q, id);
     if (db_step(&q)) {
         Mailrail__MessageRow *row = arena_new(arena, Mailrail__MessageRow);
         struct str prefix = request->prefix ? db_column_copy(&q, 0, arena) : STR_NULL;
-        struct str structure = request->structure ? db_column_copy(&q, 1, arena) : STR_NULL;
+        struct str structure = STR_NULL;
+        if (request->structure)
+            structure = structure_pick(db_column_str(&q, 1), wanted_fields(request), arena);
         if (row) {
             mailrail__message_row__init(row);
             row->id = id;
-            row->prefix = (ProtobufCBinaryData){prefix.len, (uint8_t *)(uintptr_t)prefix.ptr};
-            row->structure =
-                (ProtobufCBinaryData){structure.len, (uint8_t *)(uintptr_t)structure.ptr};
-            if (request->structure)
-                row->preview = arena_cstr(arena, db_column_str(&q, 2));
+            row->email_id = db_column_u64(&q, 2);
+            row->thread_id = is_own ? db_column_u64(&q, 3) : 0;
+            row->prefix = data_of(prefix);
+            row->structure = data_of(structure);
             reply->rows[reply->n_rows++] = row;
         }
     }
-    return db_done(&q, err) && (!arena->exhausted || no_room(err));
+    return db_done(&q, err) && (!arena->exhausted || reply_no_room(err));
 }
 
 /* By id alone: a message that moved, or was expunged a while ago, is still read by sessions that
- * show it. */
-static bool messages(struct rpc_call *call, struct account *account,
+ * show it. Of another's, what moved away is gone. */
+static bool messages(struct rpc_call *call, const struct access *access,
                      const Mailrail__MessagesRequest *request, Mailrail__MessagesReply *reply,
                      struct err *err)
 {
@@ -191,261 +181,125 @@ static bool messages(struct rpc_call *call, struct account *account,
         return err_set(err, ERR_LIMIT, "%zu messages in one call", request->n_id);
     reply->rows = arena_new_array(call->arena, request->n_id, Mailrail__MessageRow *);
     if (!reply->rows)
-        return no_room(err);
-    TRY(account_read_begin(account, &db, err));
-    bool ok = true;
+        return reply_no_room(err);
+    TRY(door_need(call, access, request->mailbox_id, RIGHT_READ, err));
+    TRY(account_read_begin(access->account, &db, err));
+    const uint64_t *ids;
+    bool ok = access_hide(access, db, request->mailbox_id, request->id, request->n_id, call->arena,
+                          &ids, err);
     for (size_t i = 0; ok && i < request->n_id; i++)
-        ok = read_message(db, request->id[i], request, call->arena, reply, err);
-    account_read_end(account, db);
+        ok = read_message(db, ids[i], request, access->is_own, call->arena, reply, err);
+    account_read_end(access->account, db);
     return ok;
 }
 HANDLER(messages, Mailrail__MessagesRequest, Mailrail__MessagesReply,
         MAILRAIL__MESSAGES_REPLY__INIT)
 
-/* ---- Mailboxes */
-
-static bool reply_mailbox_op(const struct mailbox_op *op, struct arena *arena,
-                             Mailrail__MailboxReply *reply, struct err *err)
-{
-    reply->modseq = op->modseq;
-    reply->created = reply_names(op->created.items, op->created.len, arena);
-    reply->n_created = op->created.len;
-    return reply->created || no_room(err);
-}
-
-static bool create(struct rpc_call *call, struct account *account,
-                   const Mailrail__CreateRequest *request, Mailrail__MailboxReply *reply,
-                   struct err *err)
-{
-    struct mailbox_op op = {.name = str_from_cstr(request->name),
-                            .special_use = str_from_cstr(request->special_use)};
-    return check_key(request->key, err) &&
-           mailbox_create(account, bytes_of(request->key), &op, call->arena, err) &&
-           reply_mailbox_op(&op, call->arena, reply, err);
-}
-HANDLER(create, Mailrail__CreateRequest, Mailrail__MailboxReply, MAILRAIL__MAILBOX_REPLY__INIT)
-
-static bool delete (struct rpc_call *call, struct account *account,
-                    const Mailrail__DeleteRequest *request, Mailrail__MailboxReply *reply,
-                    struct err *err)
-{
-    struct mailbox_op op = {.name = str_from_cstr(request->name)};
-    return check_key(request->key, err) &&
-           mailbox_delete(account, bytes_of(request->key), &op, call->arena, err) &&
-           reply_mailbox_op(&op, call->arena, reply, err);
-}
-HANDLER(delete, Mailrail__DeleteRequest, Mailrail__MailboxReply, MAILRAIL__MAILBOX_REPLY__INIT)
-
-static bool rename_(struct rpc_call *call, struct account *account,
-                    const Mailrail__RenameRequest *request, Mailrail__MailboxReply *reply,
-                    struct err *err)
-{
-    struct mailbox_op op = {.name = str_from_cstr(request->from), .to = str_from_cstr(request->to)};
-    return check_key(request->key, err) &&
-           mailbox_rename(account, bytes_of(request->key), &op, call->arena, err) &&
-           reply_mailbox_op(&op, call->arena, reply, err);
-}
-HANDLER(rename_, Mailrail__RenameRequest, Mailrail__MailboxReply, MAILRAIL__MAILBOX_REPLY__INIT)
-
-static bool subscribe(struct rpc_call *call, struct account *account,
-                      const Mailrail__SubscribeRequest *request, Mailrail__MailboxReply *reply,
+/* By id alone, as `messages`. */
+static bool sort_keys(struct rpc_call *call, const struct access *access,
+                      const Mailrail__SortKeysRequest *request, Mailrail__SortKeysReply *reply,
                       struct err *err)
 {
-    struct mailbox_op op = {.name = str_from_cstr(request->name), .subscribe = request->subscribe};
-    return mailbox_subscribe(account, &op, call->arena, err) &&
-           reply_mailbox_op(&op, call->arena, reply, err);
+    struct db *db;
+    struct sort_keys keys;
+    if (request->n_id > SORT_KEYS_IDS_MAX)
+        return err_set(err, ERR_LIMIT, "%zu messages in one call", request->n_id);
+    TRY(door_need(call, access, request->mailbox_id, RIGHT_READ, err));
+    TRY(account_read_begin(access->account, &db, err));
+    const uint64_t *ids;
+    bool ok = access_hide(access, db, request->mailbox_id, request->id, request->n_id, call->arena,
+                          &ids, err) &&
+              sort_keys_read(db, ids, request->n_id, request->keys, call->arena, &keys, err);
+    account_read_end(access->account, db);
+    if (ok)
+        reply_sort_keys(&keys, request->n_id, reply);
+    return ok;
 }
-HANDLER(subscribe, Mailrail__SubscribeRequest, Mailrail__MailboxReply,
-        MAILRAIL__MAILBOX_REPLY__INIT)
+HANDLER(sort_keys, Mailrail__SortKeysRequest, Mailrail__SortKeysReply,
+        MAILRAIL__SORT_KEYS_REPLY__INIT)
 
-/* ---- Messages */
+static bool search_text(struct rpc_call *call, const struct access *access,
+                        const Mailrail__SearchTextRequest *request,
+                        Mailrail__SearchTextReply *reply, struct err *err)
+{
+    return text_search(access->account, request, call->arena, reply, err);
+}
+OWN_HANDLER(search_text, Mailrail__SearchTextRequest, Mailrail__SearchTextReply,
+            MAILRAIL__SEARCH_TEXT_REPLY__INIT)
 
-static bool check_append(struct rpc_call *call, struct account *account,
-                         const Mailrail__CheckAppendRequest *request,
-                         Mailrail__CheckAppendReply *reply, struct err *err)
+static bool read_deleted_size(struct account *account, uint64_t mailbox_id, uint64_t *ret,
+                              struct err *err)
 {
     struct db *db;
-    struct mailbox m;
-    struct str name;
-    uint64_t quota, used;
-    TRY(mailbox_name_check(str_from_cstr(request->name), call->arena, &name, err));
-    TRY(directory_account_quota(call->user, account_id(account), &quota, err));
-    TRY(account_used_bytes(account, &used, err));
     TRY(account_read_begin(account, &db, err));
-    bool ok = mailbox_by_name(db, name, call->arena, &m, err);
+    struct db_query q = db_query(db, MAILBOX_DELETED_SIZE);
+    db_bind_u64(&q, mailbox_id);
+    *ret = db_step(&q) ? db_column_u64(&q, 0) : 0;
+    bool ok = db_done(&q, err);
     account_read_end(account, db);
-    if (!ok)
-        return false;
-    reply->mailbox_id = m.id;
-    reply->room = used < quota ? quota - used : 0;
-    return true;
-}
-HANDLER(check_append, Mailrail__CheckAppendRequest, Mailrail__CheckAppendReply,
-        MAILRAIL__CHECK_APPEND_REPLY__INIT)
-
-static bool read_keywords(char *const *words, size_t count, struct arena *arena,
-                          struct keywords *ret, struct err *err)
-{
-    if (count > KEYWORDS_PER_MESSAGE_MAX)
-        return err_set(err, ERR_LIMIT, "%zu keywords", count);
-    struct str copies[KEYWORDS_PER_MESSAGE_MAX];
-    for (size_t i = 0; i < count; i++)
-        copies[i] = str_from_cstr(words[i]);
-    return keywords_check(copies, count, arena, ret, err);
+    return ok;
 }
 
-static bool check_flags(uint32_t flags, struct err *err)
+static bool quota(struct rpc_call *call, const struct access *access,
+                  const Mailrail__QuotaRequest *request, Mailrail__QuotaReply *reply,
+                  struct err *err)
 {
-    return (flags & ~(uint32_t)FLAGS_ALL) == 0 ||
-           err_set(err, ERR_SYNTAX, "unknown flag bits %x", flags);
+    const struct store *store = call->user;
+    uint64_t bytes_max;
+    if (!access->is_own) /* what the owner has is the owner's to know */
+        return door_need(call, access, request->mailbox_id, RIGHT_READ, err) &&
+               read_deleted_size(access->account, request->mailbox_id, &reply->deleted_bytes, err);
+    TRY(directory_account_quota(call->user, account_id(access->account), &bytes_max, err));
+    TRY(account_used_bytes(access->account, &reply->bytes, err));
+    reply->bytes_max = bytes_max == INT64_MAX ? 0 : bytes_max;
+    reply->messages = account_used_messages(access->account);
+    reply->messages_max = store->config->quota_messages;
+    return request->mailbox_id == 0 ||
+           read_deleted_size(access->account, request->mailbox_id, &reply->deleted_bytes, err);
 }
+HANDLER(quota, Mailrail__QuotaRequest, Mailrail__QuotaReply, MAILRAIL__QUOTA_REPLY__INIT)
 
-static bool read_item(struct rpc_call *call, const Mailrail__AppendItem *from,
-                      struct append_item *item, struct err *err)
-{
-    int zone = from->received_zone_minutes;
-    item->spool_name = str_from_cstr(from->spool_name);
-    if (!layout_spool_name_is_valid(item->spool_name))
-        return err_set(err, ERR_SYNTAX, "bad spool file name");
-    if (from->file_size == 0 || from->file_size > MESSAGE_SIZE_MAX)
-        return err_set(err, ERR_SYNTAX, "a message of %llu bytes",
-                       (unsigned long long)from->file_size);
-    if (zone <= -ENTRY_ZONE_UTC || zone >= ENTRY_ZONE_UTC)
-        return err_set(err, ERR_SYNTAX, "a time zone of %d minutes", zone);
-    item->message = (struct new_message){
-        .file_size = from->file_size,
-        .structure_bytes = bytes_of(from->structure),
-        .flags = from->flags,
-        .received_s = from->received_s != 0 ? from->received_s : clock_wall_s(),
-        .zone = (uint32_t)(zone + ENTRY_ZONE_UTC),
-    };
-    return check_flags(from->flags, err) && message_decode(&item->message, call->arena, err) &&
-           read_keywords(from->keywords, from->n_keywords, call->arena, &item->message.keywords,
-                         err);
-}
+/* ---- Conversations */
 
-static bool read_items(struct rpc_call *call, const Mailrail__AppendRequest *request,
-                       struct append *op, struct err *err)
+static bool thread(struct rpc_call *call, const struct access *access,
+                   const Mailrail__ThreadRequest *request, Mailrail__ThreadReply *reply,
+                   struct err *err)
 {
-    if (request->n_items > APPEND_ITEMS_MAX)
-        return err_set(err, ERR_LIMIT, "%zu messages in one call", request->n_items);
-    op->count = request->n_items;
-    op->items = arena_new_array(call->arena, op->count, struct append_item);
-    if (!op->items)
-        return no_room(err);
-    for (size_t i = 0; i < op->count; i++)
-        TRY(read_item(call, request->items[i], &op->items[i], err));
-    return true;
+    struct thread thread;
+    return thread_read(access->account, request->thread_id, call->arena, &thread, err) &&
+           reply_thread(&thread, call->arena, reply, err);
 }
+OWN_HANDLER(thread, Mailrail__ThreadRequest, Mailrail__ThreadReply, MAILRAIL__THREAD_REPLY__INIT)
 
-static bool append_(struct rpc_call *call, struct account *account,
-                    const Mailrail__AppendRequest *request, Mailrail__AppendReply *reply,
-                    struct err *err)
-{
-    struct append op = {.mailbox = str_from_cstr(request->name),
-                        .view_mailbox_id = request->view_mailbox_id,
-                        .replace_uid = request->replace_uid};
-    TRY(check_key(request->key, err) && read_items(call, request, &op, err));
-    TRY(directory_account_quota(call->user, account_id(account), &op.quota_bytes, err));
-    TRY(append(account, bytes_of(request->key), &op, call->arena, err));
-    reply->uidvalidity = op.uidvalidity;
-    reply->n_uid = op.uids.len;
-    reply->uid = op.uids.items;
-    reply->modseq = op.modseq;
-    return add_changes(call, account, op.view_mailbox_id, request->since_modseq, &reply->changes,
-                       err);
-}
-HANDLER(append_, Mailrail__AppendRequest, Mailrail__AppendReply, MAILRAIL__APPEND_REPLY__INIT)
-
-static bool store_flags_(struct rpc_call *call, struct account *account,
-                         const Mailrail__StoreFlagsRequest *request,
-                         Mailrail__StoreFlagsReply *reply, struct err *err)
-{
-    struct store_flags op = {.mailbox_id = request->mailbox_id,
-                             .mode = (enum store_mode)request->mode,
-                             .flags = request->flags,
-                             .has_unchanged_since = request->has_unchanged_since,
-                             .unchanged_since = request->unchanged_since};
-    if ((int)request->mode < 0 || (int)request->mode > STORE_REMOVE)
-        return err_set(err, ERR_SYNTAX, "unknown mode %d", (int)request->mode);
-    TRY(check_key(request->key, err) && check_flags(request->flags, err));
-    TRY(check_uids(request->uid, request->n_uid, &op.uids, err));
-    TRY(read_keywords(request->keywords, request->n_keywords, call->arena, &op.keywords, err));
-    TRY(store_flags(account, bytes_of(request->key), &op, call->arena, err));
-    reply->modseq = op.modseq;
-    reply->n_modified_uid = op.modified.len;
-    reply->modified_uid = op.modified.items;
-    return add_changes(call, account, op.mailbox_id, request->since_modseq, &reply->changes, err);
-}
-HANDLER(store_flags_, Mailrail__StoreFlagsRequest, Mailrail__StoreFlagsReply,
-        MAILRAIL__STORE_FLAGS_REPLY__INIT)
-
-static bool transfer(struct rpc_call *call, struct account *account,
-                     const Mailrail__CopyRequest *request, bool move, Mailrail__CopyReply *reply,
-                     struct err *err)
-{
-    struct copy op = {
-        .mailbox_id = request->mailbox_id, .to = str_from_cstr(request->to), .move = move};
-    TRY(check_key(request->key, err));
-    TRY(check_uids(request->uid, request->n_uid, &op.uids, err));
-    TRY(directory_account_quota(call->user, account_id(account), &op.quota_bytes, err));
-    TRY(copy_messages(account, bytes_of(request->key), &op, call->arena, err));
-    reply->uidvalidity = op.uidvalidity;
-    reply->n_source_uid = op.source.len;
-    reply->source_uid = op.source.items;
-    reply->n_uid = op.copied.len;
-    reply->uid = op.copied.items;
-    reply->modseq = op.modseq;
-    return add_changes(call, account, op.mailbox_id, request->since_modseq, &reply->changes, err);
-}
-
-static bool copy(struct rpc_call *call, struct account *account,
-                 const Mailrail__CopyRequest *request, Mailrail__CopyReply *reply, struct err *err)
-{
-    return transfer(call, account, request, false, reply, err);
-}
-HANDLER(copy, Mailrail__CopyRequest, Mailrail__CopyReply, MAILRAIL__COPY_REPLY__INIT)
-
-static bool move(struct rpc_call *call, struct account *account,
-                 const Mailrail__CopyRequest *request, Mailrail__CopyReply *reply, struct err *err)
-{
-    return transfer(call, account, request, true, reply, err);
-}
-HANDLER(move, Mailrail__CopyRequest, Mailrail__CopyReply, MAILRAIL__COPY_REPLY__INIT)
-
-static bool expunge_(struct rpc_call *call, struct account *account,
-                     const Mailrail__ExpungeRequest *request, Mailrail__ExpungeReply *reply,
-                     struct err *err)
-{
-    struct expunge op = {
-        .mailbox_id = request->mailbox_id, .only = request->only, .below_uid = request->below_uid};
-    TRY(check_key(request->key, err));
-    TRY(check_uids(request->uid, request->n_uid, &op.uids, err));
-    TRY(expunge(account, bytes_of(request->key), &op, call->arena, err));
-    reply->n_uid = op.expunged.len;
-    reply->uid = op.expunged.items;
-    reply->modseq = op.modseq;
-    return add_changes(call, account, op.mailbox_id, request->since_modseq, &reply->changes, err);
-}
-HANDLER(expunge_, Mailrail__ExpungeRequest, Mailrail__ExpungeReply, MAILRAIL__EXPUNGE_REPLY__INIT)
+/* ---- The door */
 
 bool mailboxes_door_open(struct store *store, struct service *service, struct err *err)
 {
     static Mailrail__Mailboxes_Service handlers = {
         .base = MAILRAIL__MAILBOXES__BASE_INIT,
-        .list = handle_list,
-        .pull = handle_pull,
-        .messages = handle_messages,
-        .create = handle_create,
-        .delete = handle_delete,
-        .rename = handle_rename_,
-        .subscribe = handle_subscribe,
-        .check_append = handle_check_append,
-        .append = handle_append_,
-        .store_flags = handle_store_flags_,
-        .copy = handle_copy,
-        .move = handle_move,
-        .expunge = handle_expunge_,
+        .list = mailboxes_handle_list,
+        .pull = mailboxes_handle_pull,
+        .messages = mailboxes_handle_messages,
+        .sort_keys = mailboxes_handle_sort_keys,
+        .thread = mailboxes_handle_thread,
+        .mark_thread = mailboxes_handle_mark_thread,
+        .search_text = mailboxes_handle_search_text,
+        .create = mailboxes_handle_create,
+        .delete = mailboxes_handle_delete,
+        .rename = mailboxes_handle_rename_,
+        .subscribe = mailboxes_handle_subscribe,
+        .check_append = mailboxes_handle_check_append,
+        .annotations = mailboxes_handle_annotations,
+        .annotate = mailboxes_handle_annotate_,
+        .quota = mailboxes_handle_quota,
+        .find_owner = mailboxes_handle_find_owner,
+        .get_rights = mailboxes_handle_get_rights,
+        .set_rights = mailboxes_handle_set_rights,
+        .append = mailboxes_handle_append_,
+        .store_flags = mailboxes_handle_store_flags_,
+        .copy = mailboxes_handle_copy,
+        .move = mailboxes_handle_move,
+        .expunge = mailboxes_handle_expunge_,
     };
     return store_open_door(store, service, "mailboxes", &handlers.base,
                            (unsigned)store->config->mailboxes_workers, err);

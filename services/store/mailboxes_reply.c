@@ -2,6 +2,11 @@
 
 #include "services/store/flags.h"
 
+bool reply_no_room(struct err *err)
+{
+    return err_set(err, ERR_LIMIT, "no room for the reply");
+}
+
 char **reply_names(const struct str *names, size_t count, struct arena *arena)
 {
     char **copies = arena_new_array(arena, count, char *);
@@ -48,6 +53,15 @@ Mailrail__MailboxInfo *reply_mailbox(const struct mailbox *m, struct arena *aren
                : NULL;
 }
 
+bool reply_mailboxes(const struct mailbox_list *list, struct arena *arena, Mailrail__ListReply *out,
+                     struct err *err)
+{
+    out->mailboxes = arena_new_array(arena, list->mailboxes.len, Mailrail__MailboxInfo *);
+    for (size_t i = 0; out->mailboxes && i < list->mailboxes.len; i++)
+        out->mailboxes[out->n_mailboxes++] = reply_mailbox(&list->mailboxes.items[i], arena);
+    return !arena->exhausted || reply_no_room(err);
+}
+
 bool reply_changes(const struct changes *c, struct arena *arena, Mailrail__Changes *out,
                    struct err *err)
 {
@@ -56,7 +70,7 @@ bool reply_changes(const struct changes *c, struct arena *arena, Mailrail__Chang
         return true;
     out->mailbox = reply_mailbox(&c->mailbox, arena);
     if (!out->mailbox)
-        return err_set(err, ERR_LIMIT, "no room for the reply");
+        return reply_no_room(err);
     out->n_uid = out->n_id = out->n_modseq = out->n_createseq = c->count;
     out->n_flags = out->n_size = out->n_prefix_size = c->count;
     out->n_received_s = out->n_saved_s = c->count;
@@ -81,5 +95,54 @@ bool reply_changes(const struct changes *c, struct arena *arena, Mailrail__Chang
     out->more = c->more;
     out->last_uid = c->last_uid;
     out->modseq_seen = c->mailbox.modseq;
+    out->purged_modseq = c->purged_modseq;
+    return true;
+}
+
+void reply_sort_keys(const struct sort_keys *keys, size_t count, Mailrail__SortKeysReply *out)
+{
+    out->sent_s = keys->sent_s;
+    out->n_sent_s = keys->sent_s ? count : 0;
+    out->subject = keys->subject;
+    out->n_subject = keys->subject ? count : 0;
+    out->from = keys->from;
+    out->n_from = keys->from ? count : 0;
+    out->to = keys->to;
+    out->n_to = keys->to ? count : 0;
+    out->cc = keys->cc;
+    out->n_cc = keys->cc ? count : 0;
+    out->display_from = keys->display_from;
+    out->n_display_from = keys->display_from ? count : 0;
+    out->display_to = keys->display_to;
+    out->n_display_to = keys->display_to ? count : 0;
+    out->is_reply = keys->is_reply;
+    out->message_id = keys->message_id;
+    out->reference_end = keys->reference_end;
+    out->n_is_reply = out->n_message_id = out->n_reference_end = keys->is_reply ? count : 0;
+    out->reference = keys->references;
+    out->n_reference = keys->reference_count;
+}
+
+bool reply_thread(const struct thread *thread, struct arena *arena, Mailrail__ThreadReply *out,
+                  struct err *err)
+{
+    Mailrail__ThreadMember *members = arena_new_array(arena, thread->len, Mailrail__ThreadMember);
+    out->members = arena_new_array(arena, thread->len, Mailrail__ThreadMember *);
+    if (!members || !out->members)
+        return reply_no_room(err);
+    for (size_t i = 0; i < thread->len; i++) {
+        const struct thread_member *from = &thread->members[i];
+        mailrail__thread_member__init(&members[i]);
+        members[i].id = from->id;
+        members[i].mailbox_id = from->mailbox_id;
+        members[i].uid = from->uid;
+        members[i].parents = (uint64_t *)(uintptr_t)from->parents;
+        members[i].n_parents = from->parent_count;
+        members[i].missing_link = from->missing_link;
+        members[i].muted = from->muted;
+        members[i].collapsed = from->collapsed;
+        out->members[i] = &members[i];
+    }
+    out->n_members = thread->len;
     return true;
 }

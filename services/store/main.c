@@ -6,20 +6,22 @@
 #include "services/store/queue_door.h"
 #include "services/store/queueadmin_door.h"
 #include "services/store/submit_door.h"
+#include "services/store/training_door.h"
+#include "services/store/transfer_door.h"
 
 /* The doors, in the order in which they open. */
 typedef bool door_open(struct store *store, struct service *service, struct err *err);
 static door_open *const doors[] = {
     auth_door_open,        delivery_door_open, directory_door_open, mailboxes_door_open,
     maintenance_door_open, submit_door_open,   queue_door_open,     queueadmin_door_open,
+    training_door_open,    transfer_door_open,
 };
 
 static bool start(struct service *service, struct err *err)
 {
     struct store *store = arena_new(&service->arena, struct store);
     service->state = store;
-    const char *url = settings_door_url(service->settings, "events", &service->arena);
-    struct event_publisher *events = event_publisher_new(url, 0660, err);
+    struct event_publisher *events = service_open_events(service, err);
     if (!events)
         return false;
     if (!store_open(store, service->settings, service->config, &service->log, service->metrics,
@@ -38,8 +40,9 @@ static void stop(struct service *service)
     if (!store)
         return;
     struct event_publisher *events = store->events;
-    store_close(store);
-    event_publisher_free(events);
+    service->is_busy = !store_close(store);
+    if (!service->is_busy)
+        event_publisher_free(events);
 }
 
 int main(int argc, char **argv)

@@ -2,8 +2,11 @@
 
 #include "common/base/clock.h"
 #include "common/mail/structure.h"
+#include "services/store/message_files.h"
 #include "services/store/network.h"
 #include "services/store/thread.h"
+#include "services/store/training.h"
+#include "services/store/upgrade.h"
 
 bool message_decode(struct new_message *n, struct arena *arena, struct err *err)
 {
@@ -147,20 +150,22 @@ bool message_add(struct change *c, struct mailbox *m, const struct new_message *
     struct thread_place thread;
     struct entry e = {
         .id = n->id,
-        .size = n->prefix.len + n->file_size,
+        .size = n->prefix.len + n->text.size,
         .prefix_size = (uint32_t)n->prefix.len,
         .received_s = n->received_s,
         .saved_s = clock_wall_s(),
         .zone = n->zone,
     };
-    TRY(change_use(c, (int64_t)e.size, quota_bytes, err));
+    TRY(change_use(c, e.size, quota_bytes, err));
     TRY(keywords_resolve(n->keywords, &m->keywords, c->arena, &e.keywords, err));
     TRY(thread_assign(c, n->id, &keys, &thread, err));
     e.flags = junk_rules_apply(&c->account->junk_rules, m->name, m->special_use, n->flags);
-    e.flags |= thread.muted ? FLAG_SEEN : 0;
+    e.flags |= thread.muted && !n->stays_unseen ? FLAG_SEEN : 0;
     TRY(entry_add(c, m, &e, err) && insert_row(c, m, n, &e, &thread, err));
-    TRY(add_recipients(c, m, n, err));
-    change_sync_file(c, n->id);
+    TRY(upgrade_note_thread(c, n->id, err));
+    TRY(training_note(c, n->id, 0, e.flags, err) && add_recipients(c, m, n, err));
+    if (!n->is_named)
+        change_sync_file(c, n->id);
     *ret = e;
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include "services/store/entry.h"
 #include "services/store/flags.h"
+#include "services/store/message_text.h"
 
 /*
  * Adding a message to a mailbox (spec 20 1.10), for deliveries and APPEND alike.
@@ -25,21 +26,21 @@ struct origin {
 };
 
 struct new_message {
-    uint64_t id; /* its file is in place */
-    uint64_t file_size;
+    uint64_t id;   /* its file is in place, */
+    bool is_named; /* and its directory needs no sync */
+    struct message_text text;
     struct str prefix;
     struct str structure_bytes;
     /* The same decoded: message_decode. */
     const struct structure *structure;
     const struct origin *origin; /* NULL: not by SMTP */
     uint32_t flags;
+    bool stays_unseen; /* in a muted thread too */
     struct keywords keywords;
     int64_t received_s;
     uint32_t zone;
 };
 
-/* Largest message: prefix and file. */
-#define MESSAGE_SIZE_MAX (1ull << 32)
 #define MESSAGE_PREFIX_MAX (1u << 20)
 
 /* Decodes n->structure_bytes, in arena, outside of the change. ERR_SYNTAX when the caller sent

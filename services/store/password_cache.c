@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #define REMEMBER_MS (15 * 60 * 1000)
 #define REMEMBER_MAX 20000
@@ -116,7 +115,7 @@ static bool wait_for_change(struct password_cache *cache, int64_t deadline_ms, s
 {
     if (deadline_ms <= clock_monotonic_ms())
         return err_set(err, ERR_TIMEOUT, "too many passwords are being checked");
-    struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
+    struct timespec until = clock_timespec(deadline_ms);
     pthread_cond_timedwait(&cache->changed, &cache->lock, &until);
     return true;
 }

@@ -9,14 +9,15 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CACHE_KIB 8192
 #define READER_CACHE_KIB 1024
 #define GROUP_MAX 64
 #define SWEEP_PAUSE_MS 200   /* what ends meanwhile is swept together */
-#define SWEEP_EVERY_MS 60000 /* also when nothing ends */
+#define SWEEP_EVERY_MS 10000 /* also when nothing ends */
+#define MEASURE_EVERY_MS 5000
+#define MEASURE_SHARE 100 /* of the time, at most one such part is spent on measuring */
 
 struct str queue_text(struct str s)
 {
@@ -82,12 +83,22 @@ static bool remove_file(struct queue *queue, uint64_t base_id, struct err *err)
     return err_set_errno(err, errno, "remove %s", path.text);
 }
 
+void queue_keep_files(struct queue *queue, bool keep)
+{
+    if (keep)
+        pthread_mutex_lock(&queue->files_lock);
+    else
+        pthread_mutex_unlock(&queue->files_lock);
+}
+
 bool queue_sweep(struct queue *queue, int64_t now_ms, struct err *err)
 {
     struct sweep sweep = {.now_ms = now_ms};
+    pthread_mutex_lock(&queue->files_lock);
     bool ok = db_group_run(queue->group, read_erases, &sweep, 0, err);
     for (size_t i = 0; ok && i < sweep.base_ids.len; i++)
         ok = remove_file(queue, sweep.base_ids.items[i], err);
+    pthread_mutex_unlock(&queue->files_lock);
     if (ok)
         ok = db_group_run(queue->group, forget, &sweep, 0, err);
     array_release(&sweep.base_ids);
@@ -97,22 +108,52 @@ bool queue_sweep(struct queue *queue, int64_t now_ms, struct err *err)
 /* Waits, with the lock held, for the end or, with `for_work`, for something to sweep. */
 static void wait_ms(struct queue *queue, int64_t ms, bool for_work)
 {
-    struct timespec until;
+    struct timespec until = clock_timespec(clock_monotonic_ms() + ms);
     int rc = 0;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     while (rc == 0 && !queue->is_stopping && !(for_work && queue->wants_sweep))
         rc = pthread_cond_timedwait(&queue->wake, &queue->lock, &until);
+}
+
+bool queue_count_due(struct queue *queue, int64_t now_ms, struct queue_length *ret, struct err *err)
+{
+    pthread_mutex_lock(&queue->reader_lock);
+    struct db_query q = db_query(queue->reader, Q_COUNT_DUE);
+    db_bind_i64(&q, now_ms);
+    if (db_step(&q))
+        *ret = (struct queue_length){db_column_i64(&q, 0), db_column_i64(&q, 1)};
+    bool ok = db_done(&q, err);
+    pthread_mutex_unlock(&queue->reader_lock);
+    return ok;
+}
+
+/* For who scales deliverers by the work that there is. */
+static void measure(struct queue *queue)
+{
+    struct queue_length length = {0};
+    struct err err;
+    if (!queue_count_due(queue, clock_wall_ms(), &length, &err)) {
+        log_error(&queue->store->log, "measure the queue", LOG_ERR(&err));
+        return;
+    }
+    metric_set(metric_with(queue->messages, "due", NULL), length.due);
+    metric_set(metric_with(queue->messages, "later", NULL), length.all - length.due);
+}
+
+/* Returns when to measure again: a long queue takes long to count. */
+static int64_t measure_at_times(struct queue *queue, int64_t due_ms)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (!queue->messages || now_ms < due_ms)
+        return due_ms;
+    measure(queue);
+    int64_t pause_ms = (clock_monotonic_ms() - now_ms) * MEASURE_SHARE;
+    return now_ms + (pause_ms > MEASURE_EVERY_MS ? pause_ms : MEASURE_EVERY_MS);
 }
 
 static void *sweep_until_closed(void *arg)
 {
     struct queue *queue = arg;
+    int64_t measure_ms = 0;
     struct err err;
     pthread_mutex_lock(&queue->lock);
     while (!queue->is_stopping) {
@@ -120,6 +161,7 @@ static void *sweep_until_closed(void *arg)
         pthread_mutex_unlock(&queue->lock);
         if (!queue_sweep(queue, clock_wall_ms(), &err))
             log_error(&queue->store->log, "sweep of the queue", LOG_ERR(&err));
+        measure_ms = measure_at_times(queue, measure_ms);
         pthread_mutex_lock(&queue->lock);
         wait_ms(queue, SWEEP_EVERY_MS, true);
         wait_ms(queue, SWEEP_PAUSE_MS, false);
@@ -148,6 +190,8 @@ static bool open_files(struct queue *queue, struct err *err)
     queue->db = db_open(path.text, &queue_schema, DB_READ_WRITE, CACHE_KIB, err);
     if (!queue->db)
         return false;
+    /* Texts that left are not overwritten where that alone would write a page. */
+    TRY(db_exec(queue->db, "PRAGMA secure_delete=FAST", err));
     queue->group = db_group_new(queue->db, GROUP_MAX);
     TRY(db_group_run(queue->group, fill_destinations, NULL, 0, err));
     queue->reader = db_open(path.text, &queue_schema, DB_READ_ONLY, READER_CACHE_KIB, err);
@@ -159,6 +203,7 @@ bool queue_open(struct store *store, struct err *err)
     struct queue *queue = xcalloc(1, sizeof(*queue));
     queue->store = store;
     pthread_mutex_init(&queue->reader_lock, NULL);
+    pthread_mutex_init(&queue->files_lock, NULL);
     pthread_mutex_init(&queue->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -166,6 +211,10 @@ bool queue_open(struct store *store, struct err *err)
     pthread_cond_init(&queue->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     queue->made_directory = UINT64_MAX;
+    if (store->metrics)
+        queue->messages = metrics_gauge(
+            store->metrics, "mailrail_queue_messages",
+            "Recipients in the queue: to be tried now, or later (held ones too)", "state", NULL);
     if (!open_files(queue, err)) {
         queue_close(queue);
         return false;
@@ -194,5 +243,6 @@ void queue_close(struct queue *queue)
     pthread_cond_destroy(&queue->wake);
     pthread_mutex_destroy(&queue->lock);
     pthread_mutex_destroy(&queue->reader_lock);
+    pthread_mutex_destroy(&queue->files_lock);
     free(queue);
 }

@@ -1,19 +1,21 @@
 #ifndef SERVICES_STORE_QUEUE_H
 #define SERVICES_STORE_QUEUE_H
 
+#include "services/store/message_text.h"
 #include "services/store/store.h"
 
 /*
- * The queue: messages on their way to others. Rows in queue.db, text in queue/msg/.
+ * The queue: messages on their way to others. Rows in queue.db; a small text is a row too, a larger
+ * one a file in queue/msg/ (docs/decisions/0017).
  *
- * A submission is one message with one file; it has one row for each recipient. A row waits for its
+ * A submission is one message with one text; it has one row for each recipient. A row waits for its
  * next attempt, is leased to one deliverer, and leaves when that deliverer reports the end. With
- * the last row of a submission its file goes too.
+ * the last row of a submission its text goes too.
  *
  *                 queue_enqueue                queue_lease
- *      (nothing) --------------> waiting, due ------------> leased
- *                                   ^      lease ran out,      |
- *                                   |      released, failed    | delivered, failed for good
+ *      (nothing) --------------> waiting, due ------------> leased, then confirmed
+ *                                   ^  lease ran out, failed,  |
+ *                                   |   released, postponed    | delivered, failed for good
  *                                   +--------------------------+-----------> (erased)
  *
  * Recipients of one submission in one domain are leased together, as one group. The domain has a
@@ -41,9 +43,9 @@ struct queue_submission {
     uint64_t account_id; /* of the sender */
     struct str account;
     struct queue_address mail_from; /* both empty: null reverse path */
-    uint64_t file_size;
-    struct str prefix;    /* headers in front of the file */
-    struct str structure; /* an encoded Structure (proto/message.proto), of the file alone */
+    uint64_t file_size;             /* of the text, wherever it is */
+    struct str prefix;              /* headers in front of the text */
+    struct str structure; /* an encoded Structure (proto/message.proto), of the text alone */
     bool has_8bit;
     bool smtputf8;
     unsigned tls; /* enum TlsNeed of proto/submit.proto */
@@ -62,9 +64,9 @@ struct queue_limits {
 };
 
 struct queue_enqueue {
-    struct str key;        /* a repeated call with the same key returns the same ids */
-    struct str spool_name; /* of the synced file; it is linked, and stays where it is */
-    struct queue_submission message;
+    struct str key;                  /* a repeated call with the same key returns the same ids */
+    struct message_text text;        /* content becomes a row */
+    struct queue_submission message; /* all but file_size and queued_ms */
     const struct queue_address *recipients;
     size_t recipient_count;
     int64_t hold_until_ms; /* 0: due at once */
@@ -72,8 +74,9 @@ struct queue_enqueue {
 };
 
 /* Durable on return, all recipients or none. The rows get consecutive ids from `*ret_first_id`.
- * ERR_LIMIT with a reply that names the limit; ERR_NOT_FOUND without the spool file; ERR_TEMPORARY
- * when the disk is full. */
+ * ERR_LIMIT with a reply that names the limit; ERR_SYNTAX when there is not exactly one text, of
+ * the size that was announced; ERR_NOT_FOUND without the spool file; ERR_NO_SPACE when the disk is
+ * full. */
 bool queue_enqueue(struct queue *queue, const struct queue_enqueue *request, int64_t now_ms,
                    uint64_t *ret_first_id, struct err *err) MUST_USE;
 
@@ -84,7 +87,8 @@ struct queue_leased {
     uint64_t lease;
     uint64_t base_id; /* of the submission */
     unsigned lane;
-    const struct queue_submission *submission;
+    const struct queue_submission *submission; /* the same pointer in all of a group */
+    struct str content; /* with the first of a group: its text; null when it is a file */
     struct queue_address recipient;
     unsigned attempt; /* this one; 1 is the first */
     unsigned max_attempts;
@@ -110,9 +114,14 @@ struct queue_lease_reply {
 
 /* Takes due messages. The attempt is counted and the next one set before anybody connects (spec 10
  * C2), in a transaction that is not synced: losing it when the power fails costs nothing but an
- * attempt that is not counted. Results in arena. */
+ * attempt that is not counted. A lease that nobody confirms before it runs out was not heard of:
+ * then its messages are due again and the attempt has not been counted. Results in arena. */
 bool queue_lease(struct queue *queue, const struct queue_lease_request *request, int64_t now_ms,
                  struct arena *arena, struct queue_lease_reply *ret, struct err *err) MUST_USE;
+
+/* Before anything of a lease is begun. Repeating it changes nothing. Not synced: one that a power
+ * failure takes back costs an attempt that is not counted. */
+bool queue_confirm(struct queue *queue, uint64_t lease, struct err *err) MUST_USE;
 
 /* A message and the lease that its deliverer believes to have; `lost` is a result: somebody else
  * has it, or may have it, by now. A message that is gone is not lost: its result was recorded. */
@@ -131,6 +140,7 @@ enum queue_outcome {
     QUEUE_DELIVERED,
     QUEUE_TEMPORARY, /* the last attempt makes it permanent */
     QUEUE_PERMANENT,
+    QUEUE_POSTPONED, /* our own services were away: soon again, the attempt is not counted */
 };
 
 struct queue_result {
@@ -190,6 +200,31 @@ bool queue_drop(struct queue *queue, const struct queue_filter *filter, uint64_t
                 struct err *err) MUST_USE;
 
 /* ---- Upkeep */
+
+/* Where the text of a submission should be: for the consistency check. */
+struct queue_stored {
+    uint64_t base_id;
+    uint64_t size;
+    bool has_content;
+    uint64_t content_size;
+};
+/* At most `limit` submissions with ids from `first_id` on, in order. In arena. */
+bool queue_list_stored(struct queue *queue, uint64_t first_id, size_t limit, struct arena *arena,
+                       struct queue_stored **ret, size_t *ret_count, struct err *err) MUST_USE;
+/* The highest id of a submission that is committed, or was; and whether one with this id is there,
+ * or its file waits to be removed. */
+/* While true, no file of a message is removed, so that a copy of the database finds them. */
+void queue_keep_files(struct queue *queue, bool keep);
+bool queue_last_id(struct queue *queue, uint64_t *ret_id, struct err *err) MUST_USE;
+bool queue_knows(struct queue *queue, uint64_t base_id, bool *ret, struct err *err) MUST_USE;
+
+/* Recipients: all, and those that wait and are due. */
+struct queue_length {
+    int64_t all;
+    int64_t due;
+};
+bool queue_count_due(struct queue *queue, int64_t now_ms, struct queue_length *ret,
+                     struct err *err) MUST_USE;
 
 /* Removes files whose last row is gone, and forgets keys and counts that nobody needs any more. A
  * thread of the queue calls it soon after each end of a message; tests call it themselves. */

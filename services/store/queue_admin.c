@@ -136,6 +136,59 @@ bool queue_list(struct queue *queue, const struct queue_filter *filter, size_t l
     return ok;
 }
 
+static bool read_stored(struct db *db, uint64_t first_id, size_t limit, struct queue_stored *ret,
+                        size_t *ret_count, struct err *err)
+{
+    struct db_query q = db_query(db, Q_LIST_STORED);
+    db_bind_u64(&q, first_id);
+    db_bind_u64(&q, limit);
+    for (*ret_count = 0; *ret_count < limit && db_step(&q); (*ret_count)++)
+        ret[*ret_count] = (struct queue_stored){
+            .base_id = db_column_u64(&q, 0),
+            .size = db_column_u64(&q, 1),
+            .has_content = !db_column_is_null(&q, 2),
+            .content_size = db_column_u64(&q, 2),
+        };
+    return db_done(&q, err);
+}
+
+bool queue_list_stored(struct queue *queue, uint64_t first_id, size_t limit, struct arena *arena,
+                       struct queue_stored **ret, size_t *ret_count, struct err *err)
+{
+    *ret = arena_new_array(arena, limit, struct queue_stored);
+    if (!*ret)
+        return err_set(err, ERR_LIMIT, "too many messages at once");
+    pthread_mutex_lock(&queue->reader_lock);
+    bool ok = read_stored(queue->reader, first_id, limit, *ret, ret_count, err);
+    pthread_mutex_unlock(&queue->reader_lock);
+    return ok;
+}
+
+static bool ask_number(struct queue *queue, struct db_query q, uint64_t *ret, struct err *err)
+{
+    *ret = db_step(&q) ? db_column_u64(&q, 0) : 0;
+    bool ok = db_done(&q, err);
+    pthread_mutex_unlock(&queue->reader_lock);
+    return ok;
+}
+
+bool queue_last_id(struct queue *queue, uint64_t *ret_id, struct err *err)
+{
+    pthread_mutex_lock(&queue->reader_lock);
+    return ask_number(queue, db_query(queue->reader, Q_SEQUENCE), ret_id, err);
+}
+
+bool queue_knows(struct queue *queue, uint64_t base_id, bool *ret, struct err *err)
+{
+    uint64_t known = 0;
+    pthread_mutex_lock(&queue->reader_lock);
+    struct db_query q = db_query(queue->reader, Q_KNOWS);
+    db_bind_u64(&q, base_id);
+    bool ok = ask_number(queue, q, &known, err);
+    *ret = known != 0;
+    return ok;
+}
+
 /* ---- Changes */
 
 struct change {

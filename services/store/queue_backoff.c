@@ -1,6 +1,7 @@
 #include "services/store/queue_backoff.h"
 
 #define DOUBLINGS_MAX 10
+#define PAUSE_DOUBLINGS_MAX 5
 
 static int64_t doubled(int64_t ms, unsigned attempt)
 {
@@ -22,4 +23,10 @@ int64_t queue_backoff_sum_ms(int64_t base_ms, unsigned from, unsigned to)
     for (unsigned attempt = from; attempt < to; attempt++)
         sum += doubled(base_ms, attempt);
     return sum;
+}
+
+int64_t queue_pause_ms(unsigned postponed)
+{
+    unsigned doublings = postponed < PAUSE_DOUBLINGS_MAX ? postponed : PAUSE_DOUBLINGS_MAX;
+    return (int64_t)1000 << doublings;
 }

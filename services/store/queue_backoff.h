@@ -11,6 +11,8 @@
  */
 
 #define QUEUE_DELAY_NOTICE_ATTEMPT 5
+/* Half an hour of pauses; then a postponed attempt counts. */
+#define QUEUE_POSTPONED_MAX 60
 #define QUEUE_BACKOFF_JITTER 10 /* steps of base/450: -5 to +4 */
 
 /* Milliseconds from the start of attempt `attempt` (1 is the first) to the next; `random` is any
@@ -18,5 +20,7 @@
 int64_t queue_backoff_ms(int64_t base_ms, unsigned attempt, uint64_t random);
 /* The same without the random part, summed over `from` up to and without `to`. */
 int64_t queue_backoff_sum_ms(int64_t base_ms, unsigned from, unsigned to);
+/* Until what was postponed so many times before is tried again: 1 s, 2 s, 4 s, up to 32 s. */
+int64_t queue_pause_ms(unsigned postponed);
 
 #endif

@@ -1,6 +1,7 @@
 #include "services/store/queue_door.h"
 
 #include "common/base/clock.h"
+#include "common/bus/data.h"
 #include "proto/queue.pb-c.h"
 #include "services/store/queue.h"
 
@@ -11,11 +12,6 @@
 #define LEASE_MS_MAX (3600 * 1000)
 #define DELIVERER_MAX 128
 #define RESULTS_MAX 2000
-
-static ProtobufCBinaryData data_of(struct str s)
-{
-    return (ProtobufCBinaryData){.len = s.len, .data = (uint8_t *)(uintptr_t)s.ptr};
-}
 
 static bool too_much(struct err *err)
 {
@@ -92,7 +88,9 @@ static void fill_submission(struct arena *arena, const struct queue_submission *
     to->cid = from->cid;
 }
 
-static Mailrail__QueuedMessage *make_message(struct arena *arena, const struct queue_leased *from)
+/* `is_first` of its group: what the recipients share comes once. */
+static Mailrail__QueuedMessage *make_message(struct arena *arena, const struct queue_leased *from,
+                                             bool is_first)
 {
     Mailrail__QueuedMessage *to = arena_new(arena, Mailrail__QueuedMessage);
     if (!to)
@@ -109,7 +107,10 @@ static Mailrail__QueuedMessage *make_message(struct arena *arena, const struct q
     to->next_attempt_ms = from->next_attempt_ms;
     to->last_attempt_planned_ms = from->last_attempt_planned_ms;
     make_dialed(arena, from->dialed, &to->n_dialed, &to->dialed);
-    fill_submission(arena, from->submission, to);
+    if (is_first) {
+        fill_submission(arena, from->submission, to);
+        to->content = data_of(from->content);
+    }
     return to;
 }
 
@@ -118,7 +119,9 @@ static bool fill_lease_reply(struct arena *arena, const struct queue_lease_reply
 {
     to->messages = arena_new_array(arena, from->count + 1, Mailrail__QueuedMessage *);
     for (size_t i = 0; to->messages && i < from->count; i++) {
-        to->messages[i] = make_message(arena, &from->messages[i]);
+        const struct queue_leased *m = &from->messages[i];
+        bool is_first = i == 0 || m->submission != from->messages[i - 1].submission;
+        to->messages[i] = make_message(arena, m, is_first);
         to->n_messages++;
     }
     to->next_due_ms = from->next_due_ms;
@@ -150,6 +153,23 @@ static void queue_door_lease(Mailrail__Queue_Service *service,
         return;
     }
     closure(&reply, call);
+}
+
+/* ---- Confirm */
+
+static void queue_door_confirm(Mailrail__Queue_Service *service,
+                               const Mailrail__ConfirmRequest *request,
+                               Mailrail__ConfirmReply_Closure closure, void *closure_data)
+{
+    (void)service;
+    struct rpc_call *call = closure_data;
+    struct store *store = call->user;
+    struct err err;
+    Mailrail__ConfirmReply reply = MAILRAIL__CONFIRM_REPLY__INIT;
+    if (queue_confirm(store->queue, request->lease, &err))
+        closure(&reply, call);
+    else
+        rpc_fail(call, &err);
 }
 
 /* ---- Extend */
@@ -213,7 +233,7 @@ static struct str dialed_of(struct arena *arena, const Mailrail__AttemptResult *
 static bool read_result(struct arena *arena, const Mailrail__AttemptResult *r,
                         struct queue_result *ret, struct err *err)
 {
-    if ((int)r->outcome < QUEUE_RELEASED || (int)r->outcome > QUEUE_PERMANENT)
+    if ((int)r->outcome < QUEUE_RELEASED || (int)r->outcome > QUEUE_POSTPONED)
         return err_set(err, ERR_SYNTAX, "Finish: outcome %d", (int)r->outcome);
     *ret = (struct queue_result){
         .hold = {r->queue_id, r->lease, false},

@@ -1,4 +1,4 @@
-/* Into the queue: the file, the rows, and the sender's limits, in one change. */
+/* Into the queue: the text, the rows, and the sender's limits, in one change. */
 #include "services/store/queue_private.h"
 
 #include "common/sys/file.h"
@@ -78,8 +78,8 @@ bool queue_count_outgoing(struct db *db, const struct queue_enqueue *request, in
         err_set(err, ERR_LIMIT, "account %.*s: %u recipients in 24 hours",
                 STR_ARG(request->message.account), limits->max_outgoing);
         return err_reply(err,
-                         "more than %u recipients in 24 hours: see max_outgoing_per_day of "
-                         "the account",
+                         "more than %u recipients in 24 hours; administrators: mailrail account "
+                         "set NAME --outgoing-per-day N",
                          limits->max_outgoing);
     }
     TRY(add_correspondents(db, request, now_ms, &fresh, err));
@@ -90,8 +90,8 @@ bool queue_count_outgoing(struct db *db, const struct queue_enqueue *request, in
             err_set(err, ERR_LIMIT, "account %.*s: %u first-time recipients in 24 hours",
                     STR_ARG(request->message.account), limits->max_new_recipients);
             return err_reply(err,
-                             "more than %u first-time recipients in 24 hours: see "
-                             "max_new_recipients_per_day of the account",
+                             "more than %u first-time recipients in 24 hours; administrators: "
+                             "mailrail account set NAME --new-recipients-per-day N",
                              limits->max_new_recipients);
         }
     }
@@ -125,15 +125,16 @@ static bool add_key(struct db *db, const struct enqueue *e, struct err *err)
     return db_run(&q, err);
 }
 
-static bool add_submission(struct db *db, const struct queue_submission *s, int64_t now_ms,
-                           size_t recipients, uint64_t *ret_base_id, struct err *err)
+static bool add_submission(struct db *db, const struct queue_enqueue *request, int64_t now_ms,
+                           uint64_t *ret_base_id, struct err *err)
 {
+    const struct queue_submission *s = &request->message;
     struct db_query q = db_query(db, Q_ADD_SUBMISSION);
     db_bind_u64(&q, s->account_id);
     db_bind_str(&q, queue_text(s->account));
     db_bind_str(&q, queue_text(s->mail_from.localpart));
     db_bind_str(&q, queue_text(s->mail_from.domain));
-    db_bind_u64(&q, s->file_size);
+    db_bind_u64(&q, request->text.size);
     db_bind_blob(&q, queue_text(s->prefix));
     db_bind_blob(&q, queue_text(s->structure));
     db_bind_u64(&q, s->has_8bit);
@@ -144,7 +145,7 @@ static bool add_submission(struct db *db, const struct queue_submission *s, int6
     db_bind_str(&q, queue_text(s->future_release));
     db_bind_u64(&q, s->cid);
     db_bind_i64(&q, now_ms);
-    db_bind_u64(&q, recipients);
+    db_bind_u64(&q, request->recipient_count);
     TRY(db_run(&q, err));
     *ret_base_id = db_last_id(db);
     return true;
@@ -166,7 +167,26 @@ static bool add_message(struct db *db, struct enqueue *e, uint64_t base_id,
     return queue_destination_due(db, queue_text(to->domain), due_ms, err);
 }
 
-/* ---- The file */
+/* ---- The text */
+
+/* Ids of committed submissions are never used again, so a file that is already there was left by a
+ * transaction that did not come to its end. */
+static bool remove_leftover(struct queue *queue, uint64_t base_id, struct err *err)
+{
+    struct layout_path path = layout_queue_message(queue->store->settings->data, base_id);
+    if (unlink(path.text) == 0 || errno == ENOENT)
+        return true;
+    return err_set_errno(err, errno, "remove %s", path.text);
+}
+
+static bool add_content(struct db *db, struct queue *queue, struct str content, uint64_t base_id,
+                        struct err *err)
+{
+    struct db_query q = db_query(db, Q_ADD_CONTENT);
+    db_bind_u64(&q, base_id);
+    db_bind_blob(&q, queue_text(content));
+    return db_run(&q, err) && remove_leftover(queue, base_id, err);
+}
 
 static bool prepare_directory(struct queue *queue, uint64_t base_id, struct err *err)
 {
@@ -180,33 +200,16 @@ static bool prepare_directory(struct queue *queue, uint64_t base_id, struct err 
     return true;
 }
 
-static bool check_size(const char *path, uint64_t size, struct err *err)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return err_set_errno(err, errno, "%s", path);
-    if ((uint64_t)st.st_size != size)
-        return err_set(err, ERR_SYNTAX, "%s has another size than announced", path);
-    return true;
-}
-
-/* Ids of committed submissions are never used again, so a file that is already there was left by a
- * transaction that did not come to its end. */
 static bool link_file(struct queue *queue, const struct queue_enqueue *request, uint64_t base_id,
                       struct err *err)
 {
     struct str data = queue->store->settings->data;
-    struct layout_path from = layout_spool(data, request->spool_name);
     struct layout_path to = layout_queue_message(data, base_id);
-    TRY(check_size(from.text, request->message.file_size, err));
     TRY(prepare_directory(queue, base_id, err));
-    if (file_link_or_copy(from.text, to.text, err))
+    if (message_text_place(&request->text, data, to.text, err))
         return true;
-    if (err->kind != ERR_CONFLICT)
-        return false;
-    if (unlink(to.text) != 0)
-        return err_set_errno(err, errno, "remove %s", to.text);
-    return file_link_or_copy(from.text, to.text, err);
+    return err->kind == ERR_CONFLICT && remove_leftover(queue, base_id, err) &&
+           message_text_place(&request->text, data, to.text, err);
 }
 
 static bool enqueue(struct db *db, void *ctx, struct err *err)
@@ -218,19 +221,21 @@ static bool enqueue(struct db *db, void *ctx, struct err *err)
     if (e->first_id != 0)
         return true;
     TRY(queue_count_outgoing(db, request, e->now_ms, err));
-    TRY(add_submission(db, &request->message, e->now_ms, request->recipient_count, &base_id, err));
+    TRY(add_submission(db, request, e->now_ms, &base_id, err));
     for (size_t i = 0; i < request->recipient_count; i++)
         TRY(add_message(db, e, base_id, &request->recipients[i], err));
     TRY(add_key(db, e, err));
-    return link_file(e->queue, request, base_id, err);
+    return request->text.spool_name.len > 0
+               ? link_file(e->queue, request, base_id, err)
+               : add_content(db, e->queue, request->text.content, base_id, err);
 }
 
 bool queue_enqueue(struct queue *queue, const struct queue_enqueue *request, int64_t now_ms,
                    uint64_t *ret_first_id, struct err *err)
 {
     struct enqueue e = {.queue = queue, .request = request, .now_ms = now_ms};
-    if (!layout_spool_name_is_valid(request->spool_name))
-        return err_set(err, ERR_SYNTAX, "bad spool name");
+    static const char *const receivers[] = {"submission", NULL};
+    TRY(message_text_check(&request->text, receivers, err));
     if (request->recipient_count == 0)
         return err_set(err, ERR_SYNTAX, "no recipients");
     if (!db_group_run(queue->group, enqueue, &e, DB_DURABLE, err))

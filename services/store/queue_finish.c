@@ -2,6 +2,7 @@
 #include "services/store/queue_private.h"
 
 #include "common/base/arena.h"
+#include "services/store/queue_backoff.h"
 
 #define DIALED_MAX 4096
 #define ERROR_MAX 512
@@ -28,12 +29,14 @@ bool queue_refresh_destination(struct db *db, struct str domain, struct err *err
     return db_run(&q, err);
 }
 
-/* The erase row is in the same transaction, so that no crash forgets the file. */
-static bool remove_submission(struct db *db, uint64_t base_id, struct err *err)
+/* Content goes at once, a file by its erase row, so that no crash forgets it. */
+static bool remove_text(struct db *db, uint64_t base_id, struct err *err)
 {
-    struct db_query q = db_query(db, Q_REMOVE_SUBMISSION);
-    db_bind_u64(&q, base_id);
-    TRY(db_run(&q, err));
+    struct db_query content = db_query(db, Q_REMOVE_CONTENT);
+    db_bind_u64(&content, base_id);
+    TRY(db_run(&content, err));
+    if (db_changes(db) > 0)
+        return true;
     struct db_query erase = db_query(db, Q_ADD_ERASE);
     db_bind_u64(&erase, base_id);
     return db_run(&erase, err);
@@ -44,11 +47,14 @@ bool queue_remove_message(struct db *db, uint64_t id, uint64_t base_id, struct e
     struct db_query q = db_query(db, Q_REMOVE);
     db_bind_u64(&q, id);
     TRY(db_run(&q, err));
+    struct db_query last = db_query(db, Q_REMOVE_LAST);
+    db_bind_u64(&last, base_id);
+    TRY(db_run(&last, err));
+    if (db_changes(db) > 0)
+        return remove_text(db, base_id, err);
     struct db_query count = db_query(db, Q_COUNT_DOWN);
     db_bind_u64(&count, base_id);
-    bool last = db_step(&count) && db_column_u64(&count, 0) == 0;
-    TRY(db_done(&count, err));
-    return !last || remove_submission(db, base_id, err);
+    return db_run(&count, err);
 }
 
 /* ---- Results */
@@ -71,7 +77,8 @@ struct state {
     struct str domain; /* in the arena, as dialed */
     unsigned attempts, max_attempts;
     struct str dialed;
-    int64_t next_attempt_ms;
+    int64_t next_attempt_ms; /* as the lease planned it */
+    unsigned postponed;
 };
 
 static bool read_state(struct db *db, struct finish *f, uint64_t id, struct state *ret,
@@ -90,6 +97,7 @@ static bool read_state(struct db *db, struct finish *f, uint64_t id, struct stat
         ret->max_attempts = (unsigned)db_column_u64(&q, 5);
         ret->dialed = db_column_copy(&q, 6, &f->arena);
         ret->next_attempt_ms = db_column_i64(&q, 7);
+        ret->postponed = (unsigned)db_column_u64(&q, 8);
     }
     return db_done(&q, err);
 }
@@ -104,25 +112,44 @@ static struct str join_dialed(struct finish *f, struct str old, struct str added
     return arena_printf(&f->arena, "%.*s%.*s", STR_ARG(old), STR_ARG(added));
 }
 
+/* What the result makes of the message that stays. The lease has counted the attempt already. */
+static struct state after_result(struct finish *f, enum queue_outcome outcome,
+                                 const struct state *before)
+{
+    struct state after = *before;
+    bool released = outcome == QUEUE_RELEASED;
+    bool postponed = outcome == QUEUE_POSTPONED && before->postponed < QUEUE_POSTPONED_MAX;
+    f->released |= released;
+    if ((released || postponed) && before->attempts > 0)
+        after.attempts--;
+    if (released)
+        after.next_attempt_ms = f->now_ms;
+    if (postponed)
+        after.next_attempt_ms = f->now_ms + queue_pause_ms(before->postponed);
+    if (!released)
+        after.postponed = postponed ? before->postponed + 1 : 0;
+    return after;
+}
+
 static bool return_message(struct db *db, struct finish *f, const struct queue_result *result,
                            const struct state *state, struct err *err)
 {
-    bool released = result->outcome == QUEUE_RELEASED;
-    f->released |= released;
-    int64_t next_ms = released ? f->now_ms : state->next_attempt_ms; /* as the lease planned it */
+    struct state after = after_result(f, result->outcome, state);
     struct db_query q = db_query(db, Q_RETRY);
-    db_bind_u64(&q, released && state->attempts > 0 ? state->attempts - 1 : state->attempts);
-    db_bind_i64(&q, next_ms);
+    db_bind_u64(&q, after.attempts);
+    db_bind_i64(&q, after.next_attempt_ms);
+    db_bind_u64(&q, after.postponed);
     db_bind_str(&q, join_dialed(f, state->dialed, result->dialed));
     db_bind_str(&q, queue_text(str_slice(result->error, 0, ERROR_MAX)));
     db_bind_u64(&q, result->hold.queue_id);
-    return db_run(&q, err) && queue_destination_due(db, state->domain, next_ms, err);
+    return db_run(&q, err) && queue_destination_due(db, state->domain, after.next_attempt_ms, err);
 }
 
 static bool is_end(const struct queue_result *result, const struct state *state)
 {
     switch (result->outcome) {
     case QUEUE_RELEASED:
+    case QUEUE_POSTPONED:
         return false;
     case QUEUE_TEMPORARY:
         return state->attempts >= state->max_attempts;

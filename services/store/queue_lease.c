@@ -13,6 +13,9 @@
  */
 #define LANE_MESSAGES_MAX 32
 #define LANES_MAX 64
+#define EXPIRED_MAX 1000 /* at once */
+/* What the groups of one reply may bring along; the bus carries 64 MiB, and one more group fits. */
+#define BAGGAGE_MAX (8u << 20)
 
 struct lane {
     unsigned count; /* messages leased */
@@ -27,6 +30,7 @@ struct lease {
     struct arena *arena;
     struct queue_lease_reply *reply;
     ARRAY_OF(struct queue_leased) taken;
+    size_t baggage; /* bytes of what is given once for each group taken */
     uint64_t number;
     /* Of the destination in hand. */
     struct str domain;
@@ -44,23 +48,43 @@ static unsigned lane_count(const struct lease *l)
 struct expired {
     uint64_t id;
     struct str domain;
+    bool unheard; /* never confirmed */
 };
+
+static bool return_one(struct db *db, const struct lease *l, const struct expired *e,
+                       struct err *err)
+{
+    struct db_query q = db_query(db, e->unheard ? Q_RETURN_UNHEARD : Q_RETURN_EXPIRED);
+    db_bind_u64(&q, e->id);
+    if (e->unheard)
+        db_bind_i64(&q, l->now_ms);
+    return db_run(&q, err) && queue_refresh_destination(db, e->domain, err);
+}
+
+/* Of leases that ran out: what is still leased by them was extended, so that it came. */
+static bool forget_unconfirmed(struct db *db, const struct lease *l, struct err *err)
+{
+    struct db_query q = db_query(db, Q_FORGET_UNCONFIRMED);
+    db_bind_i64(&q, l->now_ms);
+    return db_run(&q, err);
+}
 
 static bool return_expired(struct db *db, struct lease *l, struct err *err)
 {
     ARRAY_OF(struct expired) found = {0};
     struct db_query q = db_query(db, Q_EXPIRED);
     db_bind_i64(&q, l->now_ms);
+    db_bind_u64(&q, EXPIRED_MAX);
     while (db_step(&q)) {
-        struct expired e = {db_column_u64(&q, 0), db_column_copy(&q, 1, l->arena)};
+        struct expired e = {db_column_u64(&q, 0), db_column_copy(&q, 1, l->arena),
+                            db_column_u64(&q, 2) != 0};
         array_push(&found, e);
     }
     bool ok = db_done(&q, err);
-    for (size_t i = 0; ok && i < found.len; i++) {
-        struct db_query back = db_query(db, Q_RETURN_EXPIRED);
-        db_bind_u64(&back, found.items[i].id);
-        ok = db_run(&back, err) && queue_refresh_destination(db, found.items[i].domain, err);
-    }
+    for (size_t i = 0; ok && i < found.len; i++)
+        ok = return_one(db, l, &found.items[i], err);
+    if (ok && found.len < EXPIRED_MAX)
+        ok = forget_unconfirmed(db, l, err);
     array_release(&found);
     return ok;
 }
@@ -125,6 +149,19 @@ static bool read_submission(struct db *db, struct lease *l, uint64_t base_id,
         s->queued_ms = db_column_i64(&q, 14);
     }
     *ret = s;
+    l->baggage += s->prefix.len + s->structure.len;
+    TRY(db_done(&q, err));
+    return !l->arena->exhausted || err_set(err, ERR_LIMIT, "lease: too much at once");
+}
+
+/* Null when the text is a file. */
+static bool read_content(struct db *db, struct lease *l, uint64_t base_id, struct str *ret,
+                         struct err *err)
+{
+    struct db_query q = db_query(db, Q_READ_CONTENT);
+    db_bind_u64(&q, base_id);
+    *ret = db_step(&q) ? db_column_copy(&q, 0, l->arena) : STR_NULL;
+    l->baggage += ret->len;
     TRY(db_done(&q, err));
     return !l->arena->exhausted || err_set(err, ERR_LIMIT, "lease: too much at once");
 }
@@ -193,6 +230,7 @@ static bool take_group(struct db *db, struct lease *l, size_t first, unsigned la
     const struct queue_submission *submission = NULL;
     size_t taken = 0;
     TRY(read_submission(db, l, waiting[first].base_id, &submission, err));
+    TRY(read_content(db, l, waiting[first].base_id, &waiting[first].content, err));
     for (size_t i = first; i < l->waiting.len && taken < GROUP_RECIPIENTS_MAX; i++) {
         struct queue_leased *m = &waiting[i];
         if (m->lease != 0 || !same_group(m, &waiting[first]))
@@ -206,6 +244,11 @@ static bool take_group(struct db *db, struct lease *l, size_t first, unsigned la
     return true;
 }
 
+static bool has_room(const struct lease *l)
+{
+    return l->taken.len < l->request->max_messages && l->baggage < BAGGAGE_MAX;
+}
+
 /* False in `*ret_any` when nothing is due there. */
 static bool take_from_destination(struct db *db, struct lease *l, bool *ret_any, struct err *err)
 {
@@ -214,7 +257,7 @@ static bool take_from_destination(struct db *db, struct lease *l, bool *ret_any,
     for (size_t i = 0; i < l->waiting.len; i++) {
         if (l->waiting.items[i].lease != 0)
             continue;
-        unsigned lane = l->taken.len < l->request->max_messages ? choose_lane(l) : 0;
+        unsigned lane = has_room(l) ? choose_lane(l) : 0;
         if (lane == 0) {
             l->reply->more = true;
             break;
@@ -245,7 +288,7 @@ static bool take_from_all(struct db *db, struct lease *l, const domain_array *do
     unsigned used = 0;
     for (size_t i = 0; i < domains->len; i++) {
         bool any;
-        if (used >= l->request->max_domains || l->taken.len >= l->request->max_messages) {
+        if (used >= l->request->max_domains || !has_room(l)) {
             l->reply->more = true;
             break;
         }
@@ -284,12 +327,23 @@ static bool find_next_due(struct db *db, struct lease *l, struct err *err)
     return earlier(&expiry, &l->reply->next_due_ms, err);
 }
 
+static bool add_unconfirmed(struct db *db, const struct lease *l, struct err *err)
+{
+    if (l->taken.len == 0)
+        return true;
+    struct db_query q = db_query(db, Q_ADD_UNCONFIRMED);
+    db_bind_u64(&q, l->number);
+    db_bind_i64(&q, l->now_ms + (int64_t)l->request->lease_ms);
+    return db_run(&q, err);
+}
+
 static bool lease(struct db *db, void *ctx, struct err *err)
 {
     struct lease *l = ctx;
     domain_array domains = {0};
     bool ok = return_expired(db, l, err) && read_destinations(db, l, &domains, err) &&
-              take_from_all(db, l, &domains, err) && find_next_due(db, l, err);
+              take_from_all(db, l, &domains, err) && add_unconfirmed(db, l, err) &&
+              find_next_due(db, l, err);
     array_release(&domains);
     return ok;
 }
@@ -322,6 +376,19 @@ bool queue_lease(struct queue *queue, const struct queue_lease_request *request,
 }
 
 /* ---- Keeping */
+
+static bool confirm(struct db *db, void *ctx, struct err *err)
+{
+    const uint64_t *lease = ctx;
+    struct db_query q = db_query(db, Q_CONFIRM);
+    db_bind_u64(&q, *lease);
+    return db_run(&q, err);
+}
+
+bool queue_confirm(struct queue *queue, uint64_t lease, struct err *err)
+{
+    return db_group_run(queue->group, confirm, &lease, 0, err);
+}
 
 struct extend {
     struct queue_hold *holds;

@@ -20,8 +20,10 @@ struct queue {
     struct store *store;
     struct db *db;
     struct db_group *group;
-    uint64_t made_directory; /* the last of queue/msg/ known to exist; of changes only */
+    struct metric_family *messages; /* by state; NULL without metrics (tests) */
+    uint64_t made_directory;        /* the last of queue/msg/ known to exist; of changes only */
 
+    pthread_mutex_t files_lock; /* held while files are removed, or must not be */
     pthread_mutex_t reader_lock;
     struct db *reader; /* for queue_list */
 

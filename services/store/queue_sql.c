@@ -59,6 +59,16 @@ static const char *const migrations[] = {
     "CREATE TABLE correspondent (account_id INTEGER NOT NULL, address TEXT NOT NULL,"
     " first_ms INTEGER NOT NULL, PRIMARY KEY (account_id, address)) WITHOUT ROWID;"
     "CREATE INDEX correspondent_first ON correspondent(account_id, first_ms);",
+
+    /* The text of submissions that have no file. Not a column of submission, whose rows change with
+     * each recipient that ends. */
+    "CREATE TABLE content (base_id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);",
+
+    /* How many times the next attempt was postponed. */
+    "ALTER TABLE message ADD COLUMN postponed INTEGER NOT NULL DEFAULT 0;",
+
+    /* Leases that were given and, for all that is known, have not reached their deliverer. */
+    "CREATE TABLE unconfirmed (lease INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL);",
 };
 
 /* What the operator's filters have in common: all, account, sender, recipient. */
@@ -80,6 +90,7 @@ static const char *const statements[] = {
         "INSERT INTO submission(account_id, account, from_localpart, from_domain, file_size,"
         " prefix, structure, has_8bit, smtputf8, tls, message_id, subject, future_release, cid,"
         " queued_ms, pending) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [Q_ADD_CONTENT] = "INSERT INTO content(base_id, bytes) VALUES(?,?)",
     [Q_ADD_MESSAGE] = "INSERT INTO message(base_id, localpart, domain, max_attempts,"
                       " next_attempt_ms) VALUES(?,?,?,?,?)",
     [Q_DESTINATION_DUE] = "INSERT INTO destination(domain, due_ms) VALUES(?,?)"
@@ -95,10 +106,15 @@ static const char *const statements[] = {
     [Q_ADD_CORRESPONDENT] = "INSERT INTO correspondent(account_id, address, first_ms)"
                             " VALUES(?,?,?) ON CONFLICT DO NOTHING",
 
-    [Q_EXPIRED] = "SELECT id, domain FROM message WHERE lease_until_ms>0 AND lease_until_ms<=?"
-                  " LIMIT 1000",
+    [Q_EXPIRED] = "SELECT id, domain, EXISTS (SELECT 1 FROM unconfirmed u WHERE u.lease=m.lease)"
+                  " FROM message m WHERE lease_until_ms>0 AND lease_until_ms<=? LIMIT ?",
     [Q_RETURN_EXPIRED] = "UPDATE message SET lease_until_ms=0, last_error="
                          "'the deliverer did not report' WHERE id=?",
+    [Q_RETURN_UNHEARD] = "UPDATE message SET lease_until_ms=0, attempts=attempts-1,"
+                         " next_attempt_ms=?2 WHERE id=?1",
+    [Q_ADD_UNCONFIRMED] = "INSERT INTO unconfirmed(lease, until_ms) VALUES(?,?)",
+    [Q_CONFIRM] = "DELETE FROM unconfirmed WHERE lease=?",
+    [Q_FORGET_UNCONFIRMED] = "DELETE FROM unconfirmed WHERE until_ms<=?",
     [Q_DUE_DESTINATIONS] = "SELECT domain FROM destination WHERE due_ms<=?"
                            " ORDER BY due_ms LIMIT 1000",
     [Q_NEXT_DESTINATION] = "SELECT min(due_ms) FROM destination WHERE due_ms>?",
@@ -111,6 +127,7 @@ static const char *const statements[] = {
         "SELECT account_id, account, from_localpart, from_domain, file_size, prefix, structure,"
         " has_8bit, smtputf8, tls, message_id, subject, future_release, cid, queued_ms"
         " FROM submission WHERE id=?",
+    [Q_READ_CONTENT] = "SELECT bytes FROM content WHERE base_id=?",
     [Q_TAKE] = "UPDATE message SET attempts=attempts+1, last_attempt_ms=?, next_attempt_ms=?,"
                " lease=?, lease_until_ms=?, deliverer=?, lane=? WHERE id=?",
     [Q_NEXT_EXPIRY] = "SELECT min(lease_until_ms) FROM message WHERE lease_until_ms>0",
@@ -118,12 +135,13 @@ static const char *const statements[] = {
                  " WHERE id=?2 AND lease=?3 AND lease_until_ms>0",
 
     [Q_STATE] = "SELECT lease, lease_until_ms, base_id, domain, attempts, max_attempts, dialed,"
-                " next_attempt_ms FROM message WHERE id=?",
-    [Q_RETRY] = "UPDATE message SET lease_until_ms=0, attempts=?, next_attempt_ms=?, dialed=?,"
-                " last_error=? WHERE id=?",
+                " next_attempt_ms, postponed FROM message WHERE id=?",
+    [Q_RETRY] = "UPDATE message SET lease_until_ms=0, attempts=?, next_attempt_ms=?, postponed=?,"
+                " dialed=?, last_error=? WHERE id=?",
     [Q_REMOVE] = "DELETE FROM message WHERE id=?",
-    [Q_COUNT_DOWN] = "UPDATE submission SET pending=pending-1 WHERE id=? RETURNING pending",
-    [Q_REMOVE_SUBMISSION] = "DELETE FROM submission WHERE id=?",
+    [Q_REMOVE_LAST] = "DELETE FROM submission WHERE id=? AND pending<=1",
+    [Q_COUNT_DOWN] = "UPDATE submission SET pending=pending-1 WHERE id=?",
+    [Q_REMOVE_CONTENT] = "DELETE FROM content WHERE base_id=?",
     [Q_ADD_ERASE] = "INSERT INTO erase(base_id) VALUES(?)",
     [Q_FIRST_WAITING] = "SELECT next_attempt_ms FROM message WHERE " WAITING " AND domain=?"
                         " ORDER BY next_attempt_ms LIMIT 1",
@@ -135,15 +153,25 @@ static const char *const statements[] = {
         "INSERT INTO destination(domain, due_ms)"
         " SELECT domain, min(next_attempt_ms) FROM message WHERE " WAITING " GROUP BY domain",
 
+    [Q_SEQUENCE] = "SELECT seq FROM sqlite_sequence WHERE name='submission'",
+    [Q_KNOWS] = "SELECT EXISTS (SELECT 1 FROM submission WHERE id=?1)"
+                " OR EXISTS (SELECT 1 FROM erase WHERE base_id=?1)",
     [Q_ERASES] = "SELECT base_id FROM erase LIMIT 1000",
     [Q_REMOVE_ERASE] = "DELETE FROM erase WHERE base_id=?",
     [Q_FORGET_KEYS] = "DELETE FROM submitted WHERE hour<?",
     [Q_FORGET_OUTGOING] = "DELETE FROM outgoing WHERE minute<?",
+    [Q_LIST_STORED] = "SELECT s.id, s.file_size, length(c.bytes) FROM submission s"
+                      " LEFT JOIN content c ON c.base_id=s.id WHERE s.id>=? ORDER BY s.id LIMIT ?",
 
     [Q_LIST] =
         "SELECT " ENTRY " FROM " JOINED " WHERE " MATCHES " AND (m.next_attempt_ms, m.id)>(?5, ?6)"
         " ORDER BY m.next_attempt_ms, m.id LIMIT ?7",
     [Q_COUNT] = "SELECT count(*) FROM " JOINED " WHERE " MATCHES,
+    /* What is due is read from the index, domain by domain. */
+    [Q_COUNT_DUE] = "SELECT (SELECT count(*) FROM message),"
+                    " (SELECT coalesce(sum((SELECT count(*) FROM message WHERE " WAITING
+                    "   AND domain=destination.domain AND next_attempt_ms<=?1)), 0)"
+                    "  FROM destination WHERE due_ms<=?1)",
     [Q_LIST_BY_ID] = "SELECT " ENTRY " FROM " JOINED " WHERE m.id=?",
     [Q_PLACE] = "SELECT next_attempt_ms FROM message WHERE id=?",
     [Q_SET_TIME] = "UPDATE message SET next_attempt_ms=? WHERE id=? AND lease_until_ms=0",
@@ -151,7 +179,6 @@ static const char *const statements[] = {
 };
 
 const struct db_schema queue_schema = {
-    .name = "queue.db",
     .migrations = migrations,
     .migration_count = ARRAY_LEN(migrations),
     .statements = statements,

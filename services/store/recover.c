@@ -1,6 +1,7 @@
 #include "services/store/recover.h"
 
 #include "common/base/bug.h"
+#include "services/store/message_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,6 +30,7 @@ static bool load_row(struct account *account, struct account_row *row, struct er
         junk_rules = db_column_u64(&q, 3) != 0;
         for (int i = 0; i < 3; i++)
             patterns[i] = db_column_copy(&q, 4 + i, &arena);
+        atomic_store(&account->text.is_on, db_column_u64(&q, 7) != 0);
     }
     bool ok = db_done(&q, err) && junk_rules_init(&account->junk_rules, junk_rules, patterns, err);
     arena_release(&arena);
@@ -43,7 +45,10 @@ static bool load_highest(struct account *account, struct account_row *row, struc
             row->modseq = db_column_u64(&q, 0);
         if (row->message_id < db_column_u64(&q, 1))
             row->message_id = db_column_u64(&q, 1);
-        atomic_store(&account->used, db_column_i64(&q, 2) + db_column_i64(&q, 3));
+        atomic_store(&account->used, db_column_i64(&q, 2));
+        atomic_store(&account->messages, db_column_i64(&q, 3));
+        atomic_store(&account->kept, db_column_i64(&q, 4));
+        atomic_store(&account->kept_messages, db_column_i64(&q, 5));
     }
     return db_done(&q, err);
 }
@@ -133,6 +138,7 @@ bool recover_account(struct account *account, struct err *err)
         row.message_id = scan.highest_file;
     }
     atomic_store(&account->modseq, row.modseq);
+    account->changes.complete_above = row.modseq;
     atomic_store(&account->message_id, row.message_id);
     return true;
 }

@@ -1,22 +1,35 @@
 #include "services/store/store.h"
 
 #include "common/base/bug.h"
+#include "common/base/clock.h"
 #include "common/sys/file.h"
+#include "common/sys/file_sync.h"
 #include "services/store/accounts.h"
 #include "services/store/auth.h"
 #include "services/store/directory.h"
+#include "services/store/job.h"
 #include "services/store/queue.h"
+#include "services/store/ready_files.h"
+#include "services/store/text_worker.h"
 #include "services/store/token.h"
+#include "services/store/upgrade.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOCK_WAIT_MS 10000
 
 const struct option store_options[] = {
     OPTION_NUMBER(store_config, quota_bytes, "0", 0, INT64_MAX, "bytes",
                   "largest sum of message sizes of an account without an own limit, 0 for none"),
+    OPTION_NUMBER(store_config, quota_messages, "0", 0, INT64_MAX, NULL,
+                  "largest number of messages of an account, 0 for none"),
     OPTION_NUMBER(store_config, open_accounts_max, "256", 1, 65536, NULL,
                   "account databases that are open at a time"),
     OPTION_NUMBER(store_config, account_idle_s, "60", 1, 86400, "s",
@@ -74,15 +87,40 @@ static bool load_key(struct store *store, struct err *err)
     return ok;
 }
 
+/* Two processes would hand out the same ids. One that is ending gets a little time. */
+static bool lock_data(struct store *store, struct err *err)
+{
+    char path[LAYOUT_PATH_MAX];
+    snprintf(path, sizeof(path), "%.*s/store.key", STR_ARG(store->settings->data));
+    store->key_fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (store->key_fd < 0)
+        return err_set_errno(err, errno, "%s", path);
+    for (int64_t until_ms = clock_monotonic_ms() + LOCK_WAIT_MS;;) {
+        if (flock(store->key_fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return err_set_errno(err, errno, "lock %s", path);
+        if (clock_monotonic_ms() > until_ms)
+            return err_set(err, ERR_STATE, "%.*s is in use by another store",
+                           STR_ARG(store->settings->data));
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
+}
+
 static bool open_parts(struct store *store, const char *data, struct err *err)
 {
     TRY(directory_make(data, 0770, err));
-    TRY(load_key(store, err));
+    TRY(load_key(store, err) && lock_data(store, err));
     token_open(store);
     TRY(directory_open(store, err));
     TRY(auth_open(store, err));
-    TRY(accounts_open(store, err));
-    return queue_open(store, err);
+    TRY(upgrades_open(store, err));
+    store->text_worker = text_worker_start(store, err);
+    TRY(store->text_worker && accounts_open(store, err));
+    store->file_syncer = file_syncer_new(err);
+    store->file_maker = file_maker_start(store, err);
+    store->jobs = jobs_new(store);
+    return store->file_syncer && store->file_maker && queue_open(store, err);
 }
 
 bool store_open(struct store *store, const struct settings *settings,
@@ -100,16 +138,38 @@ bool store_open(struct store *store, const struct settings *settings,
     return false;
 }
 
-void store_close(struct store *store)
+static bool close_doors(struct store *store)
 {
+    int64_t deadline_ms = clock_monotonic_ms() + (int64_t)store->settings->drain_ms;
+    bool all_closed = true;
     for (size_t i = 0; i < store->door_count; i++)
-        rpc_server_free(store->doors[i], (int64_t)store->settings->drain_ms);
+        rpc_server_stop(store->doors[i]);
+    for (size_t i = 0; i < store->door_count; i++)
+        all_closed =
+            rpc_server_free(store->doors[i], deadline_ms - clock_monotonic_ms()) && all_closed;
+    return all_closed;
+}
+
+bool store_close(struct store *store)
+{
+    if (!close_doors(store))
+        return false;
+    jobs_free(store->jobs);
+    upgrades_stop(store->upgrades);
     queue_close(store->queue);
+    file_maker_stop(store->file_maker);
+    text_worker_stop(store->text_worker);
     accounts_close(store->accounts);
+    text_worker_free(store->text_worker);
+    upgrades_free(store->upgrades);
+    file_syncer_free(store->file_syncer);
     auth_close(store->auth);
     directory_close(store->directory);
     token_close(store);
+    if (store->key_fd > 0)
+        close(store->key_fd);
     explicit_bzero(store, sizeof(*store));
+    return true;
 }
 
 bool store_open_door(struct store *store, struct service *service, const char *door,

@@ -12,7 +12,12 @@
  *   directory   domains, accounts, addresses, credentials: directory.db   (directory.h)
  *   auth        logins in progress, and passwords checked lately          (auth.h)
  *   accounts    mailboxes and messages: accounts/<id>/index.db            (accounts.h)
+ *   file_maker  makes messages' files in advance                          (ready_files.h)
+ *   file_syncer syncs their files while rows are written                  (file_sync.h)
+ *   text_worker keeps the text indexes up: accounts/<id>/text.db          (text_worker.h)
  *   queue       mail on its way to others: queue.db                       (queue.h)
+ *   jobs        repairs and backups under way                             (job.h)
+ *   upgrades    brings old accounts up to date                            (upgrade.h)
  *
  * Tests make one on a temporary directory with store_open: without a bus, `events` is NULL.
  */
@@ -20,6 +25,7 @@
 /* Options of group `store`. */
 struct store_config {
     uint64_t quota_bytes;       /* default of accounts; 0: none */
+    uint64_t quota_messages;    /* of every account; 0: none */
     uint64_t open_accounts_max; /* account databases open at a time */
     uint64_t account_idle_s;    /* unused for this long, an account database is closed */
     uint64_t erase_after_s;     /* grace time of expunged messages */
@@ -49,11 +55,17 @@ struct store {
     /* Random, made at the first start (data/store.key): seals tokens and SASL states, so that they
      * outlive a restart. */
     unsigned char sealing_key[STORE_SEALING_KEY_SIZE];
+    int key_fd; /* of that file, locked: one process has this data directory; 0: not yet */
     struct hmac_key *token_key; /* of token.c */
     struct directory *directory;
     struct auth *auth;
     struct accounts *accounts;
+    struct file_maker *file_maker;
+    struct file_syncer *file_syncer;
+    struct text_worker *text_worker; /* NULL: nobody does (tests) */
     struct queue *queue;
+    struct jobs *jobs;
+    struct upgrades *upgrades;        /* NULL: nobody upgrades in the background (tests) */
     struct metric_family *deliveries; /* by result; of delivery_door.c */
     /* Private. */
     struct rpc_server *doors[STORE_DOORS_MAX];
@@ -65,8 +77,9 @@ struct store {
 bool store_open(struct store *store, const struct settings *settings,
                 const struct store_config *config, const struct log_ctx *log,
                 struct metrics *metrics, struct event_publisher *events, struct err *err) MUST_USE;
-/* Closes the doors, then the data. Harmless on a zeroed struct. */
-void store_close(struct store *store);
+/* Closes the doors, then the data. Harmless on a zeroed struct. False when calls have not finished
+ * within drain_ms: then all stays as it is, for they still use it, and the process must end. */
+bool store_close(struct store *store);
 
 /* For the `<door>_door_open` functions: opens the door with `store` as the calls' user value, and
  * closes it in store_close. */

@@ -1,5 +1,9 @@
 #include "services/store/store_flags.h"
 
+#include "services/store/training.h"
+
+#define RANGE_MIN 4 /* messages for which two statements are less than two for each */
+
 /* What one message has after the operation. */
 static bool apply(const struct store_flags *op, const struct entry *e, struct str keywords,
                   struct arena *arena, uint32_t *ret_flags, struct str *ret_keywords,
@@ -16,8 +20,8 @@ static bool apply(const struct store_flags *op, const struct entry *e, struct st
     case STORE_REPLACE:
         break;
     }
-    *ret_flags = op->flags;
-    *ret_keywords = keywords;
+    *ret_flags = op->flags | (e->flags & op->kept_flags);
+    *ret_keywords = op->keeps_keywords ? e->keywords : keywords;
     return true;
 }
 
@@ -34,7 +38,116 @@ static bool store_one(struct change *c, struct mailbox *m, const struct store_fl
     if (flags == e->flags && str_eq(keywords, e->keywords))
         return true;
     *changed = true;
-    return entry_set_flags(c, m, e, flags, keywords, err);
+    return entry_set_flags(c, m, e, flags, keywords, err) &&
+           training_note(c, e->id, e->flags, flags, err);
+}
+
+/* Since when a message may not have changed (RFC 7162 3.1.3). */
+static uint64_t changed_at_most(const struct store_flags *op)
+{
+    return op->has_unchanged_since ? op->unchanged_since : INT64_MAX;
+}
+
+static bool store_each(struct change *c, struct mailbox *m, struct store_flags *op, size_t from,
+                       size_t to, bool *changed, struct err *err)
+{
+    for (size_t i = from; i < to; i++) {
+        struct entry e;
+        bool found;
+        TRY(entry_get(c->db, m->id, op->uids.items[i], c->arena, &e, &found, err));
+        if (!found)
+            continue;
+        if (e.modseq > changed_at_most(op))
+            op->modified.items[op->modified.len++] = e.uid;
+        else
+            TRY(store_one(c, m, op, &e, changed, err));
+    }
+    return true;
+}
+
+/* What changes are flags alone, by adding some or taking some away. */
+struct flag_bits {
+    uint32_t add;
+    uint32_t remove;
+};
+
+static uint32_t with_bits(uint32_t flags, struct flag_bits bits)
+{
+    return (flags | bits.add) & ~bits.remove;
+}
+
+static bool note_range(struct change *c, struct mailbox *m, struct store_flags *op,
+                       struct flag_bits bits, uint32_t first, uint32_t last, bool *ret_changed,
+                       struct err *err)
+{
+    struct entry e;
+    struct err failure;
+    bool ok = true;
+    *ret_changed = false;
+    struct db_query q = db_query(c->db, ENTRY_BETWEEN);
+    db_bind_u64(&q, m->id);
+    db_bind_u64(&q, first);
+    db_bind_u64(&q, last);
+    while (ok && db_step(&q)) {
+        entry_read(&q, &e);
+        uint32_t flags = with_bits(e.flags, bits);
+        if (e.modseq > changed_at_most(op)) {
+            op->modified.items[op->modified.len++] = e.uid;
+        } else if (flags != e.flags) {
+            entry_count_flags(c, m, &e, flags);
+            ok = training_note(c, e.id, e.flags, flags, &failure);
+            *ret_changed = true;
+        }
+    }
+    TRY(db_done(&q, err));
+    if (!ok)
+        *err = failure;
+    return ok;
+}
+
+/* Messages with UIDs in a row: one statement reads them, and one writes. */
+static bool store_range(struct change *c, struct mailbox *m, struct store_flags *op, uint32_t first,
+                        uint32_t last, bool *changed, struct err *err)
+{
+    struct flag_bits bits = {.add = op->mode == STORE_ADD ? op->flags : 0,
+                             .remove = op->mode == STORE_REMOVE ? op->flags : 0};
+    bool some;
+    TRY(note_range(c, m, op, bits, first, last, &some, err));
+    if (!some)
+        return true;
+    *changed = true;
+    struct db_query q = db_query(c->db, ENTRY_SET_FLAGS_BETWEEN);
+    db_bind_u64(&q, m->id);
+    db_bind_u64(&q, first);
+    db_bind_u64(&q, last);
+    db_bind_u64(&q, bits.add);
+    db_bind_u64(&q, bits.remove);
+    db_bind_u64(&q, change_modseq(c));
+    db_bind_u64(&q, changed_at_most(op));
+    return db_run(&q, err);
+}
+
+/* The end of the UIDs from `i` on that follow each other without a gap. */
+static size_t end_of_range(const struct uids *uids, size_t i)
+{
+    do
+        i++;
+    while (i < uids->len && uids->items[i] == uids->items[i - 1] + 1);
+    return i;
+}
+
+static bool store_all(struct change *c, struct mailbox *m, struct store_flags *op, bool *changed,
+                      struct err *err)
+{
+    bool flags_alone = op->mode != STORE_REPLACE && op->keywords.len == 0;
+    for (size_t i = 0, end; i < op->uids.len; i = end) {
+        end = end_of_range(&op->uids, i);
+        if (flags_alone && end - i >= RANGE_MIN)
+            TRY(store_range(c, m, op, op->uids.items[i], op->uids.items[end - 1], changed, err));
+        else
+            TRY(store_each(c, m, op, i, end, changed, err));
+    }
+    return true;
 }
 
 static bool run(struct change *c, void *ctx, struct err *err)
@@ -46,17 +159,7 @@ static bool run(struct change *c, void *ctx, struct err *err)
     op->modified = uids_new(c->arena, op->uids.len);
     if (!op->modified.items)
         return err_set(err, ERR_LIMIT, "too many messages for one call");
-    for (size_t i = 0; i < op->uids.len; i++) {
-        struct entry e;
-        bool found;
-        TRY(entry_get(c->db, m.id, op->uids.items[i], c->arena, &e, &found, err));
-        if (!found)
-            continue;
-        if (op->has_unchanged_since && e.modseq > op->unchanged_since)
-            op->modified.items[op->modified.len++] = e.uid;
-        else
-            TRY(store_one(c, &m, op, &e, &changed, err));
-    }
+    TRY(store_all(c, &m, op, &changed, err));
     if (changed)
         TRY(mailbox_save(c, &m, err));
     op->modseq = m.modseq;

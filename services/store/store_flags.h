@@ -20,6 +20,8 @@ struct store_flags {
     enum store_mode mode;
     uint32_t flags;
     struct keywords keywords;
+    uint32_t kept_flags; /* of STORE_REPLACE: flags that stay as they are, */
+    bool keeps_keywords; /* and keywords */
     bool has_unchanged_since;
     uint64_t unchanged_since;
     /* Result. */

@@ -1,6 +1,7 @@
 #include "services/store/submit_door.h"
 
 #include "common/base/clock.h"
+#include "common/bus/data.h"
 #include "proto/submit.pb-c.h"
 #include "services/store/directory.h"
 #include "services/store/queue.h"
@@ -9,11 +10,6 @@
 #define KEY_MAX 64
 #define RECIPIENTS_MAX 1000
 #define PREFIX_MAX (256 * 1024)
-
-static struct str bytes_of(ProtobufCBinaryData data)
-{
-    return str_make(data.data, data.len);
-}
 
 static struct str localpart_of(const Mailrail__MailAddress *address)
 {
@@ -121,7 +117,6 @@ static struct queue_submission submission_of(const Mailrail__EnqueueRequest *r,
         .account_id = account->id,
         .account = account->name,
         .mail_from = {localpart_of(r->mail_from), domain_of(r->mail_from)},
-        .file_size = r->file_size,
         .prefix = bytes_of(r->prefix),
         .structure = bytes_of(r->structure),
         .has_8bit = r->has_8bit,
@@ -150,7 +145,9 @@ static bool run_enqueue(struct rpc_call *call, const Mailrail__EnqueueRequest *r
         to[i] = (struct queue_address){localpart_of(r->recipients[i]), domain_of(r->recipients[i])};
     const struct queue_enqueue request = {
         .key = bytes_of(r->key),
-        .spool_name = str_from_cstr(r->spool_name),
+        .text = {.spool_name = str_from_cstr(r->spool_name),
+                 .content = bytes_of(r->content),
+                 .size = r->file_size},
         .message = submission_of(r, &account),
         .recipients = to,
         .recipient_count = r->n_recipients,

@@ -19,6 +19,14 @@ static void write_id(char *to, uint64_t id)
         to[i] = (char)(id >> 8 * i & 0xff);
 }
 
+uint64_t thread_parent_at(struct str parents, size_t i)
+{
+    uint64_t id = 0;
+    for (size_t k = 8; k > 0; k--)
+        id = id << 8 | (unsigned char)parents.ptr[8 * i + k - 1];
+    return id;
+}
+
 /* The place of a child of the message that the query stands on. */
 static bool become_child(struct db_query *q, uint64_t id, struct arena *arena,
                          struct thread_place *place, struct err *err)
@@ -59,15 +67,21 @@ static bool find_parent(struct db_query *q, uint64_t id, struct arena *arena,
     return ok;
 }
 
+static uint64_t before(const struct thread_keys *keys)
+{
+    return keys->before_id > 0 ? keys->before_id : INT64_MAX;
+}
+
 /* `subject` STR_NULL: any. */
 static bool find_by_message_id(struct change *c, uint64_t id, struct str message_id,
-                               struct str subject, struct thread_place *place, bool *ret_found,
-                               struct err *err)
+                               struct str subject, uint64_t before_id, struct thread_place *place,
+                               bool *ret_found, struct err *err)
 {
     struct db_query q = db_query(c->db, MESSAGE_THREAD_BY_ID);
     db_bind_i64(&q, thread_hash(message_id));
     db_bind_str(&q, message_id);
     db_bind_str(&q, subject);
+    db_bind_u64(&q, before_id);
     return find_parent(&q, id, c->arena, place, ret_found, err);
 }
 
@@ -80,6 +94,7 @@ static bool find_by_subject(struct change *c, uint64_t id, const struct thread_k
     db_bind_u64(&q, keys->origin_mailbox_id);
     db_bind_i64(&q, keys->received_s - 28 * DAY_S);
     db_bind_i64(&q, keys->received_s + DAY_S);
+    db_bind_u64(&q, before(keys));
     return find_parent(&q, id, c->arena, place, ret_found, err);
 }
 
@@ -95,8 +110,8 @@ static bool find_by_references(struct change *c, uint64_t id, const struct threa
         struct str reference = keys->references[i - 1];
         if (str_eq(reference, keys->message_id))
             continue;
-        TRY(find_by_message_id(c, id, reference, keys->is_dsn ? STR_NULL : subject, place,
-                               ret_found, err));
+        TRY(find_by_message_id(c, id, reference, keys->is_dsn ? STR_NULL : subject, INT64_MAX,
+                               place, ret_found, err));
         place->missing_link |= !*ret_found;
     }
     return true;
@@ -108,7 +123,7 @@ bool thread_assign(struct change *c, uint64_t id, const struct thread_keys *keys
     bool found = false;
     *ret = (struct thread_place){.thread_id = id};
     if (!str_is_empty(keys->message_id)) {
-        TRY(find_by_message_id(c, id, keys->message_id, STR_NULL, ret, &found, err));
+        TRY(find_by_message_id(c, id, keys->message_id, STR_NULL, before(keys), ret, &found, err));
         ret->missing_link = found;
     }
     if (!found)

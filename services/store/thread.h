@@ -19,6 +19,7 @@ struct thread_keys {
     bool is_dsn;
     int64_t received_s;
     uint64_t origin_mailbox_id;
+    uint64_t before_id; /* by the same message-id or subject only older messages; 0: all */
 };
 
 struct thread_place {
@@ -36,6 +37,9 @@ bool thread_assign(struct change *c, uint64_t id, const struct thread_keys *keys
 /* The place of a copy of `original`: its child. */
 bool thread_assign_copy(struct change *c, uint64_t original, struct thread_place *ret,
                         struct err *err) MUST_USE;
+
+/* The i-th ancestor of such a list. */
+uint64_t thread_parent_at(struct str parents, size_t i);
 
 /* What a text is found by in the index. */
 int64_t thread_hash(struct str text);

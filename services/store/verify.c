@@ -1,8 +1,10 @@
 #include "services/store/verify.h"
 
 #include "common/base/bug.h"
-#include "services/store/mailbox.h"
+#include "services/store/acl.h"
+#include "services/store/directory_shares.h"
 #include "services/store/mailbox_name.h"
+#include "services/store/thread.h"
 #include "services/store/verify_files.h"
 
 #include <inttypes.h>
@@ -18,7 +20,28 @@ void findings_init(struct findings *f, struct arena *arena)
 void findings_release(struct findings *f)
 {
     array_release(&f->lines);
+    array_release(&f->warnings);
+    array_release(&f->moved);
 }
+
+/* What the reader of a finding is to do, by kind. Commands are those of `mailrail`. */
+static const char *const remedies[FINDING_KINDS] = {
+    [FINDING_COUNT] = "see recalculate",
+    [FINDING_SEQUENCE] = "see fix-uid-metadata",
+    [FINDING_MODSEQ] = "see bump-uidvalidity",
+    [FINDING_TOMBSTONE] = "see reassign-uids",
+    [FINDING_MAILBOX] = "rename it in a mail program, and back",
+    [FINDING_ROW] = "no command repairs this: see restore",
+    [FINDING_THREAD] = "see reassign-threads",
+    [FINDING_TRAINING] = "mark it as junk or not junk in a mail program",
+    [FINDING_USE] = "see recalculate",
+    [FINDING_FILE_MISSING] = "its text is lost, unless a backup has it: see restore; "
+                             "remove-lost takes it out of its mailbox",
+    [FINDING_FILE_SIZE] = "see fix-message-sizes",
+    [FINDING_FILE_STRAY] = "verifydata --fix moves it",
+    [FINDING_QUEUE] = "no command repairs this; its sender may have to send it again",
+    [FINDING_DAMAGE] = "no command repairs this: see restore",
+};
 
 void findings_add(struct findings *f, enum finding_kind kind, const char *format, ...)
 {
@@ -29,7 +52,19 @@ void findings_add(struct findings *f, enum finding_kind kind, const char *format
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    array_push(&f->lines, arena_copy(f->arena, str_from_cstr(line)));
+    array_push(&f->lines, arena_printf(f->arena, "%s (%s)", line, remedies[kind]));
+}
+
+void findings_warn(struct findings *f, const char *format, ...)
+{
+    char line[512];
+    if (f->warnings.len == FINDINGS_PER_KIND)
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    array_push(&f->warnings, arena_copy(f->arena, str_from_cstr(line)));
 }
 
 /* ---- Entries and tombstones */
@@ -42,12 +77,12 @@ static bool verify_entries(struct db *db, struct findings *f, struct err *err)
         const char *text;
     } checks[] = {
         {FINDING_SEQUENCE, "UID is not below uidnext"},
-        {FINDING_SEQUENCE, "modseq is above that of its mailbox"},
-        {FINDING_SEQUENCE, "createseq is 0 or above modseq"},
+        {FINDING_MODSEQ, "modseq is above that of its mailbox"},
+        {FINDING_MODSEQ, "createseq is 0 or above modseq"},
         {FINDING_ROW, "has no message row"},
         {FINDING_ROW, "message row names another place"},
         {FINDING_ROW, "is both in a mailbox and to be erased"},
-        {FINDING_ROW, "prefix has another size than recorded"},
+        {FINDING_FILE_SIZE, "prefix has another size than recorded"},
         {FINDING_THREAD, "thread id is 0"},
     };
     struct db_query q = db_query(db, VERIFY_ENTRIES);
@@ -70,7 +105,7 @@ static bool verify_vanished(struct db *db, struct findings *f, struct err *err)
 {
     struct db_query q = db_query(db, VERIFY_VANISHED);
     while (db_step(&q))
-        findings_add(f, FINDING_ROW, "mailbox %.*s: tombstone of UID %" PRIu64 " is wrong",
+        findings_add(f, FINDING_TOMBSTONE, "mailbox %.*s: tombstone of UID %" PRIu64 " is wrong",
                      STR_ARG(db_column_str(&q, 0)), db_column_u64(&q, 1));
     return db_done(&q, err);
 }
@@ -81,7 +116,7 @@ static void compare_count(struct findings *f, const struct mailbox *m, const cha
                           int64_t stored, int64_t right)
 {
     if (stored != right)
-        findings_add(f, FINDING_COUNT, "mailbox %.*s: %s is %" PRId64 ", should be %" PRId64,
+        findings_add(f, FINDING_COUNT, "mailbox %.*s: %s is %" PRId64 ", should be %" PRId64 "",
                      STR_ARG(m->name), what, stored, right);
 }
 
@@ -95,7 +130,7 @@ static void compare_counts(struct findings *f, const struct mailbox *stored,
     compare_count(f, stored, "size", stored->size, right->size);
 }
 
-static bool count_mailbox(struct db *db, const struct mailbox *m, struct mailbox *ret,
+bool verify_count_mailbox(struct db *db, const struct mailbox *m, struct mailbox *ret,
                           struct err *err)
 {
     *ret = (struct mailbox){0};
@@ -119,7 +154,7 @@ static bool verify_counts(struct db *db, struct findings *f, struct err *err)
     bool ok = true;
     for (size_t i = 0; ok && i < list.mailboxes.len; i++) {
         const struct mailbox *m = &list.mailboxes.items[i];
-        ok = count_mailbox(db, m, &right, err);
+        ok = verify_count_mailbox(db, m, &right, err);
         if (ok)
             compare_counts(f, m, &right);
     }
@@ -137,7 +172,7 @@ static bool verify_mailboxes(struct db *db, struct findings *f, struct err *err)
             findings_add(f, FINDING_SEQUENCE, "mailbox %.*s: UIDVALIDITY is not below the next",
                          STR_ARG(name));
         if (db_column_u64(&q, 2) != 0)
-            findings_add(f, FINDING_SEQUENCE, "mailbox %.*s: createseq is 0 or above modseq",
+            findings_add(f, FINDING_MODSEQ, "mailbox %.*s: createseq is 0 or above modseq",
                          STR_ARG(name));
         if (!str_eq(mailbox_name_parent(name), parent))
             findings_add(f, FINDING_MAILBOX, "mailbox %.*s: its parent is \"%.*s\"", STR_ARG(name),
@@ -146,27 +181,26 @@ static bool verify_mailboxes(struct db *db, struct findings *f, struct err *err)
     return db_done(&q, err);
 }
 
-/* The sum over the mailboxes and what waits to be erased is what the quota is checked against. */
+static void verify_sum(struct findings *f, const char *unit, int64_t used, int64_t right)
+{
+    if (used != right)
+        findings_add(f, FINDING_USE, "the account uses %" PRId64 " %s, should be %" PRId64 "", used,
+                     unit, right);
+}
+
+/* The sum over the mailboxes is what the quota is checked against. */
 static bool verify_use(struct account *account, struct db *db, struct findings *f, struct err *err)
 {
     struct db_query q = db_query(db, ACCOUNT_HIGHEST);
-    int64_t right = db_step(&q) ? db_column_i64(&q, 2) + db_column_i64(&q, 3) : 0;
-    int64_t used = atomic_load(&account->used);
-    if (used != right)
-        findings_add(f, FINDING_USE, "the account uses %" PRId64 " bytes, should be %" PRId64, used,
-                     right);
+    bool any = db_step(&q);
+    int64_t bytes = any ? db_column_i64(&q, 2) : 0;
+    int64_t messages = any ? db_column_i64(&q, 3) : 0;
+    verify_sum(f, "bytes", atomic_load(&account->used), bytes);
+    verify_sum(f, "messages", atomic_load(&account->messages), messages);
     return db_done(&q, err);
 }
 
 /* ---- Threads */
-
-static uint64_t read_id(struct str ids, size_t i)
-{
-    uint64_t id = 0;
-    for (size_t k = 8; k > 0; k--)
-        id = id << 8 | (unsigned char)ids.ptr[8 * i + k - 1];
-    return id;
-}
 
 /* The rest of the list is the own list of the nearest ancestor that there is, as far as both go
  * (they are cut at THREAD_PARENTS_MAX). */
@@ -176,7 +210,7 @@ static bool verify_parents(struct db *db, uint64_t id, uint64_t thread_id, struc
     bool found = false;
     for (size_t i = 0; !found && i < parents.len / 8; i++) {
         struct db_query q = db_query(db, VERIFY_THREAD);
-        db_bind_u64(&q, read_id(parents, i));
+        db_bind_u64(&q, thread_parent_at(parents, i));
         found = db_step(&q);
         if (found) {
             struct str rest = str_skip(parents, 8 * (i + 1)), own = db_column_str(&q, 1);
@@ -196,15 +230,18 @@ static bool verify_thread(struct db *db, struct db_query *row, struct findings *
     uint64_t id = db_column_u64(row, 0);
     struct str parents = db_column_str(row, 2);
     for (size_t i = 0; i < parents.len / 8; i++) {
-        if (read_id(parents, i) == id)
+        if (thread_parent_at(parents, i) == id)
             findings_add(f, FINDING_THREAD, "message %" PRIu64 " is its own ancestor", id);
     }
     return verify_parents(db, id, db_column_u64(row, 1), parents, f, err);
 }
 
-static bool verify_threads(struct db *db, struct findings *f, struct err *err)
+static bool verify_threads(struct account *account, struct db *db, struct findings *f,
+                           struct err *err)
 {
     struct err failure = {.kind = ERR_NONE};
+    if (atomic_load(&account->threads_pending)) /* they are being assigned */
+        return true;
     struct db_query q = db_query(db, VERIFY_PARENTS);
     while (failure.kind == ERR_NONE && db_step(&q)) {
         if (!verify_thread(db, &q, f, &failure))
@@ -216,12 +253,70 @@ static bool verify_threads(struct db *db, struct findings *f, struct err *err)
     return failure.kind == ERR_NONE;
 }
 
+static bool verify_training(struct db *db, struct findings *f, struct err *err)
+{
+    struct db_query q = db_query(db, VERIFY_TRAINING);
+    while (db_step(&q))
+        findings_add(f, FINDING_TRAINING,
+                     "message %" PRIu64 ": the junk filter will know it as what it is not",
+                     db_column_u64(&q, 0));
+    return db_done(&q, err);
+}
+
+/* ---- Rights */
+
+static bool verify_reader(struct account *account, const struct acl_account *a, struct findings *f,
+                          struct err *err)
+{
+    uint64_t version;
+    bool found = false;
+    if (a->id != ACL_ANYONE &&
+        !directory_credential_version(account->store, a->id, &version, err)) {
+        if (err->kind != ERR_NOT_FOUND)
+            return false;
+        findings_warn(f, "account %" PRIu64 " has rights here, and is gone (see recalculate)",
+                      a->id);
+        return true;
+    }
+    TRY(directory_has_share(account->store, account->id, a->id, &found, err));
+    if (a->is_reader && !found)
+        findings_add(f, FINDING_SHARE,
+                     "the directory does not know that account %" PRIu64
+                     " has rights here (see recalculate)",
+                     a->id);
+    return true;
+}
+
+static bool verify_readers(struct account *account, struct db *db, struct findings *f,
+                           struct err *err)
+{
+    struct acl_accounts accounts;
+    TRY(acl_accounts_read(db, &accounts, err));
+    bool ok = true;
+    for (size_t i = 0; ok && i < accounts.list.len; i++)
+        ok = verify_reader(account, &accounts.list.items[i], f, err);
+    acl_accounts_release(&accounts);
+    return ok;
+}
+
+static bool verify_acl(struct account *account, struct db *db, struct findings *f, struct err *err)
+{
+    struct db_query q = db_query(db, VERIFY_ACL);
+    while (db_step(&q))
+        findings_add(f, FINDING_SHARE,
+                     "rights of %.*s to mailbox %" PRIu64 ", which does not exist",
+                     STR_ARG(db_column_str(&q, 0)), db_column_u64(&q, 1));
+    TRY(db_done(&q, err));
+    return !account->store->directory /* tests have none */ || verify_readers(account, db, f, err);
+}
+
 static bool verify_snapshot(struct account *account, struct db *db, struct findings *f,
                             struct err *err)
 {
     return verify_mailboxes(db, f, err) && verify_counts(db, f, err) &&
            verify_entries(db, f, err) && verify_vanished(db, f, err) &&
-           verify_threads(db, f, err) && verify_use(account, db, f, err) &&
+           verify_threads(account, db, f, err) && verify_training(db, f, err) &&
+           verify_acl(account, db, f, err) && verify_use(account, db, f, err) &&
            verify_files(account, db, f, err);
 }
 
@@ -229,6 +324,7 @@ bool verify_account(struct account *account, struct findings *f, struct err *err
 {
     struct db *db;
     pthread_rwlock_wrlock(&account->files_lock);
+    ready_files_drop(account);
     bool ok = account_read_begin(account, &db, err);
     if (ok) {
         ok = verify_snapshot(account, db, f, err);

@@ -4,7 +4,7 @@
 
 /* What a client hears of each failure (spec 10 B2 to B5). */
 static const struct smtp_reply refusals[] = {
-    [BACKEND_AUTH_CREDENTIALS] = {535, {5, 7, 8}, STR_INIT("wrong user name or password")},
+    [BACKEND_AUTH_CREDENTIALS] = {535, {5, 7, 8}, STR_INIT("wrong user name, password or key")},
     [BACKEND_AUTH_AUTHORIZATION] = {535, {5, 7, 8}, STR_INIT("you cannot act for somebody else")},
     [BACKEND_AUTH_CHANNEL_BINDING] = {535, {5, 7, 7}, STR_INIT("channel binding does not match")},
     [BACKEND_AUTH_PROTOCOL] = {455, {4, 7, 0}, STR_INIT("this breaks the mechanism's rules")},
@@ -13,12 +13,16 @@ static const struct smtp_reply refusals[] = {
     [BACKEND_AUTH_ENCODING] = {535, {5, 7, 0}, STR_INIT("these bytes cannot be a login")},
 };
 
-/* RFC 5056: all that the connection has; which one counts is said in the exchange. */
-static size_t channel_bindings(struct smtpd_session *s, struct backend_channel_binding *ret)
+/* RFC 5056: all that the connection has; which one counts is said in the exchange. They cost too
+ * much to be made for mechanisms that do not look at them. */
+static size_t channel_bindings(struct smtpd_session *s, struct str mechanism,
+                               struct backend_channel_binding *ret)
 {
     static const struct str types[] = {STR_INIT("tls-exporter"), STR_INIT("tls-unique"),
                                        STR_INIT("tls-server-end-point")};
     size_t count = 0;
+    if (!session_is_tls(s->conn) || !str_starts_with(mechanism, STR("SCRAM-")))
+        return 0;
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         struct buf data;
         buf_init(&data, 256);
@@ -28,6 +32,18 @@ static size_t channel_bindings(struct smtpd_session *s, struct backend_channel_b
         buf_release(&data);
     }
     return count;
+}
+
+/* Empty when there is none. */
+static struct str client_key(struct smtpd_session *s)
+{
+    struct buf key;
+    buf_init(&key, 256);
+    struct str copy = STR("");
+    if (session_client_key(s->conn, &key))
+        copy = arena_copy(&s->auth_arena, buf_str(&key));
+    buf_release(&key);
+    return copy;
 }
 
 static bool ask_store(struct smtpd_session *s, const struct smtpd_auth_step *step,
@@ -44,18 +60,21 @@ static bool ask_store(struct smtpd_session *s, const struct smtpd_auth_step *ste
         .tls_version = tls ? str_from_cstr(session_tls_version(s->conn)) : STR(""),
         .tls_cipher = tls ? str_from_cstr(session_tls_cipher(s->conn)) : STR(""),
         .bindings = bindings,
-        .binding_count = tls ? channel_bindings(s, bindings) : 0,
+        .binding_count = channel_bindings(s, step->mechanism, bindings),
+        .client_key = client_key(s),
     };
     return backend_auth(submission->backend, session_cid(s->conn), &request, &s->auth_arena, ret,
                         err);
 }
 
-static struct identity *identity_new(struct smtpd_session *s, struct str token)
+static struct backend_login *keep_login(struct smtpd_session *s, const struct backend_login *login)
 {
-    struct identity *identity = arena_new(&s->session_arena, struct identity);
-    if (identity)
-        identity->token = arena_copy(&s->session_arena, token);
-    return identity && !str_is_null(identity->token) ? identity : NULL;
+    struct backend_login *kept = arena_new(&s->session_arena, struct backend_login);
+    if (!kept)
+        return NULL;
+    kept->account_id = login->account_id;
+    kept->token = arena_copy(&s->session_arena, login->token);
+    return str_is_null(kept->token) ? NULL : kept;
 }
 
 /* What breaks the mechanism's grammar is the client's failure (spec 10 B3, B4); all else is ours.
@@ -90,7 +109,7 @@ void submission_auth(struct smtpd_session *s, const struct smtpd_auth_step *step
     if (result.outcome == BACKEND_AUTH_CONTINUE) {
         ret->outcome = SMTPD_AUTH_CHALLENGE;
     } else if (result.outcome == BACKEND_AUTH_SUCCESS) {
-        ret->identity = identity_new(s, result.token);
+        ret->identity = keep_login(s, &result.session);
         if (ret->identity)
             ret->outcome = SMTPD_AUTH_SUCCESS;
     } else {
@@ -99,4 +118,15 @@ void submission_auth(struct smtpd_session *s, const struct smtpd_auth_step *step
         if (result.text.len > 0)
             ret->refusal.text = result.text;
     }
+}
+
+bool submission_knows_key(struct smtpd_session *s, struct str key)
+{
+    struct submission *submission = smtpd_user(s);
+    bool known;
+    struct err err;
+    if (backend_find_key(submission->backend, session_cid(s->conn), key, &s->arena, &known, &err))
+        return known;
+    log_warn(smtpd_log(s), "cannot look up the key of a client", LOG_ERR(&err));
+    return false;
 }

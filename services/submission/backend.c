@@ -2,8 +2,11 @@
 
 #include "common/base/bug.h"
 #include "common/base/clock.h"
+#include "common/bus/data.h"
+#include "common/bus/events.h"
 #include "common/bus/rpc.h"
 #include "proto/auth.pb-c.h"
+#include "proto/events.pb-c.h"
 #include "proto/submit.pb-c.h"
 #include "services/submission/check_cache.h"
 
@@ -18,6 +21,9 @@ struct backend {
     struct rpc_client *auth;
     struct rpc_client *submit;
     struct recent *checked;
+    struct event_subscriber *events; /* NULL: nobody wants to hear of logins */
+    void (*login_ended)(void *user, const char *ip, bool succeeded);
+    void *login_user;
 };
 
 struct backend *backend_open(struct service *service, struct err *err)
@@ -37,10 +43,41 @@ void backend_close(struct backend *b)
 {
     if (!b)
         return;
+    backend_unlisten(b);
     recent_free(b->checked);
     rpc_client_free(b->auth);
     rpc_client_free(b->submit);
     free(b);
+}
+
+static void on_event(void *user, struct str topic UNUSED, struct str payload)
+{
+    struct backend *b = user;
+    Mailrail__LoginEnded *event =
+        mailrail__login_ended__unpack(NULL, payload.len, (const uint8_t *)payload.ptr);
+    if (!event)
+        return;
+    b->login_ended(b->login_user, event->remote_ip, event->succeeded);
+    mailrail__login_ended__free_unpacked(event, NULL);
+}
+
+bool backend_listen(struct backend *b, struct service *service,
+                    void (*login_ended)(void *user, const char *ip, bool succeeded), void *user,
+                    struct err *err)
+{
+    b->login_ended = login_ended;
+    b->login_user = user;
+    const struct event_handler handler = {.event = on_event, .user = b};
+    b->events = service_subscribe(service, &handler, err);
+    if (b->events)
+        event_subscribe(b->events, "login");
+    return b->events != NULL;
+}
+
+void backend_unlisten(struct backend *b)
+{
+    event_subscriber_free(b->events);
+    b->events = NULL;
 }
 
 bool backend_is_ready(struct backend *b, struct err *err)
@@ -58,16 +95,6 @@ static char *text(struct arena *arena, struct str s)
 {
     char *copy = arena_cstr(arena, s);
     return copy ? copy : (char *)"";
-}
-
-static ProtobufCBinaryData bytes(struct str s)
-{
-    return (ProtobufCBinaryData){s.len, (uint8_t *)(uintptr_t)s.ptr};
-}
-
-static struct str str_of_bytes(ProtobufCBinaryData data)
-{
-    return str_make(data.data, data.len);
 }
 
 static Mailrail__MailAddress address_of(struct address address, struct arena *arena)
@@ -91,7 +118,7 @@ static bool fill_bindings(Mailrail__AuthStepRequest *request, const struct backe
     for (size_t i = 0; i < count; i++) {
         mailrail__channel_binding__init(&all[i]);
         all[i].type = text(arena, step->bindings[i].type);
-        all[i].data = bytes(step->bindings[i].data);
+        all[i].data = data_of(step->bindings[i].data);
         request->bindings[i] = &all[i];
     }
     request->n_bindings = count;
@@ -102,8 +129,8 @@ static void read_auth_reply(const Mailrail__AuthStepReply *reply, struct backend
 {
     *ret = (struct backend_auth_result){
         .outcome = BACKEND_AUTH_FAILURE,
-        .challenge = reply->challenge.len > 0 ? str_of_bytes(reply->challenge) : STR_NULL,
-        .state = str_of_bytes(reply->state),
+        .challenge = reply->challenge.len > 0 ? bytes_of(reply->challenge) : STR_NULL,
+        .state = bytes_of(reply->state),
         .failure = (enum backend_auth_failure)reply->failure,
         .counts = reply->counts,
         .text = str_from_cstr(reply->text),
@@ -111,10 +138,11 @@ static void read_auth_reply(const Mailrail__AuthStepReply *reply, struct backend
     };
     if (reply->outcome == MAILRAIL__AUTH_OUTCOME__AUTH_OUTCOME_CONTINUE) {
         ret->outcome = BACKEND_AUTH_CONTINUE;
-        ret->challenge = str_of_bytes(reply->challenge); /* may be empty: "334 " */
+        ret->challenge = bytes_of(reply->challenge); /* may be empty: "334 " */
     } else if (reply->outcome == MAILRAIL__AUTH_OUTCOME__AUTH_OUTCOME_SUCCESS && reply->session) {
         ret->outcome = BACKEND_AUTH_SUCCESS;
-        ret->token = str_of_bytes(reply->session->token);
+        ret->session.account_id = reply->session->account_id;
+        ret->session.token = bytes_of(reply->session->token);
         ret->login = str_from_cstr(reply->session->login);
     }
 }
@@ -131,16 +159,29 @@ bool backend_auth(struct backend *b, uint64_t cid, const struct backend_auth_ste
     peer.tls_cipher = text(arena, step->tls_cipher);
     Mailrail__AuthStepRequest request = MAILRAIL__AUTH_STEP_REQUEST__INIT;
     request.mechanism = text(arena, step->mechanism);
-    request.state = bytes(step->state);
-    request.response = bytes(step->response);
+    request.state = data_of(step->state);
+    request.response = data_of(step->response);
     request.has_response = !str_is_null(step->response);
     request.peer = &peer;
+    request.client_key = data_of(step->client_key);
     if (!fill_bindings(&request, step, arena))
         return err_set(err, ERR_LIMIT, "login too large");
     struct rpc_context context = rpc_context_ms(cid, AUTH_MS);
     ProtobufCMessage *message;
     TRY(rpc_call(b->auth, &context, "Step", &request.base, arena, &message, err));
     read_auth_reply((const Mailrail__AuthStepReply *)message, ret);
+    return true;
+}
+
+bool backend_find_key(struct backend *b, uint64_t cid, struct str client_key, struct arena *arena,
+                      bool *ret_known, struct err *err)
+{
+    Mailrail__FindKeyRequest request = MAILRAIL__FIND_KEY_REQUEST__INIT;
+    request.client_key = data_of(client_key);
+    struct rpc_context context = rpc_context_ms(cid, AUTH_MS);
+    ProtobufCMessage *message;
+    TRY(rpc_call(b->auth, &context, "FindKey", &request.base, arena, &message, err));
+    *ret_known = ((const Mailrail__FindKeyReply *)message)->known;
     return true;
 }
 
@@ -153,7 +194,7 @@ static bool ask_about_sender(struct backend *b, uint64_t cid, struct str token,
     Mailrail__MailAddress sender = address_of(address, arena);
     Mailrail__MailAddress *senders[] = {&sender};
     Mailrail__CheckSendersRequest request = MAILRAIL__CHECK_SENDERS_REQUEST__INIT;
-    request.token = bytes(token);
+    request.token = data_of(token);
     request.addresses = senders;
     request.n_addresses = 1;
     struct rpc_context context = rpc_context_ms(cid, CHECK_MS);
@@ -176,16 +217,17 @@ static bool ask_about_sender(struct backend *b, uint64_t cid, struct str token,
     return true;
 }
 
-bool backend_check_sender(struct backend *b, uint64_t cid, struct str token, struct address address,
-                          struct arena *arena, enum backend_sender *ret, struct err *err)
+bool backend_check_sender(struct backend *b, uint64_t cid, const struct backend_login *login,
+                          struct address address, struct arena *arena, enum backend_sender *ret,
+                          struct err *err)
 {
     int64_t now_ms = clock_monotonic_ms();
     *ret = BACKEND_SENDER_ALLOWED;
-    if (check_cache_has_sender(b->checked, token, address, now_ms, arena))
+    if (check_cache_has_sender(b->checked, login->account_id, address, now_ms, arena))
         return true;
-    TRY(ask_about_sender(b, cid, token, address, arena, ret, err));
+    TRY(ask_about_sender(b, cid, login->token, address, arena, ret, err));
     if (*ret == BACKEND_SENDER_ALLOWED)
-        check_cache_add_sender(b->checked, token, address, now_ms, arena);
+        check_cache_add_sender(b->checked, login->account_id, address, now_ms, arena);
     return true;
 }
 
@@ -211,7 +253,7 @@ static bool ask_about_recipient(struct backend *b, uint64_t cid, struct str toke
 {
     Mailrail__MailAddress recipient = address_of(address, arena);
     Mailrail__CheckRecipientRequest request = MAILRAIL__CHECK_RECIPIENT_REQUEST__INIT;
-    request.token = bytes(token);
+    request.token = data_of(token);
     request.address = &recipient;
     struct rpc_context context = rpc_context_ms(cid, CHECK_MS);
     ProtobufCMessage *message;
@@ -265,11 +307,12 @@ bool backend_enqueue(struct backend *b, uint64_t cid, const struct backend_messa
     };
     Mailrail__MailAddress mail_from = address_of(message->mail_from, arena);
     Mailrail__EnqueueRequest request = MAILRAIL__ENQUEUE_REQUEST__INIT;
-    request.token = bytes(message->token);
-    request.key = bytes(str_make(message->key, BACKEND_KEY_SIZE));
+    request.token = data_of(message->token);
+    request.key = data_of(str_make(message->key, BACKEND_KEY_SIZE));
     request.spool_name = text(arena, message->spool_name);
+    request.content = data_of(message->content);
     request.file_size = message->size;
-    request.prefix = bytes(message->prefix);
+    request.prefix = data_of(message->prefix);
     request.mail_from = &mail_from;
     request.has_8bit = message->has_8bit;
     request.smtputf8 = message->smtputf8;
@@ -279,7 +322,7 @@ bool backend_enqueue(struct backend *b, uint64_t cid, const struct backend_messa
     request.hold_until_ms = message->hold_until_ms;
     request.future_release = text(arena, message->future_release);
     request.cid = cid;
-    request.structure = bytes(message->structure);
+    request.structure = data_of(message->structure);
     if (!fill_recipients(&request, message, arena))
         return err_set(err, ERR_LIMIT, "too many recipients");
     struct rpc_context context = rpc_context_ms(cid, ENQUEUE_MS);

@@ -17,8 +17,21 @@ struct backend;
 
 struct backend *backend_open(struct service *service, struct err *err);
 void backend_close(struct backend *backend);
+/* From now on `login_ended` is called, from another thread, for each login at any door that counts
+ * against an address or forgives it. */
+bool backend_listen(struct backend *backend, struct service *service,
+                    void (*login_ended)(void *user, const char *ip, bool succeeded), void *user,
+                    struct err *err) MUST_USE;
+/* After this, not any more. */
+void backend_unlisten(struct backend *backend);
 /* False with the name of the door that does not answer. */
 bool backend_is_ready(struct backend *backend, struct err *err) MUST_USE;
+
+/* Who is logged in. */
+struct backend_login {
+    uint64_t account_id;
+    struct str token; /* goes into the calls below */
+};
 
 /* One step of a SASL exchange (proto/auth.proto). Secrets never come here: store judges. */
 struct backend_channel_binding {
@@ -35,6 +48,7 @@ struct backend_auth_step {
     struct str tls_cipher;
     const struct backend_channel_binding *bindings;
     size_t binding_count;
+    struct str client_key; /* fingerprint of what TLS has proven; empty: nothing */
 };
 
 enum backend_auth_outcome {
@@ -60,13 +74,17 @@ struct backend_auth_result {
     struct str state;
     enum backend_auth_failure failure;
     bool counts;
-    struct str text;  /* for the client */
-    struct str login; /* the address tried, or that logged in */
-    struct str token; /* of a success: goes into the calls below */
+    struct str text;              /* for the client */
+    struct str login;             /* the address tried, or that logged in */
+    struct backend_login session; /* of a success */
 };
 
 bool backend_auth(struct backend *backend, uint64_t cid, const struct backend_auth_step *step,
                   struct arena *arena, struct backend_auth_result *ret, struct err *err) MUST_USE;
+
+/* Whether the key of a TLS client logs somebody in. */
+bool backend_find_key(struct backend *backend, uint64_t cid, struct str client_key,
+                      struct arena *arena, bool *ret_known, struct err *err) MUST_USE;
 
 /* May this login send as that address? (spec 10 B8) */
 enum backend_sender {
@@ -75,7 +93,7 @@ enum backend_sender {
     BACKEND_SENDER_DOMAIN_DISABLED,
 };
 
-bool backend_check_sender(struct backend *backend, uint64_t cid, struct str token,
+bool backend_check_sender(struct backend *backend, uint64_t cid, const struct backend_login *login,
                           struct address address, struct arena *arena, enum backend_sender *ret,
                           struct err *err) MUST_USE;
 
@@ -110,7 +128,8 @@ enum backend_tls_need {
 struct backend_message {
     struct str token;
     unsigned char key[BACKEND_KEY_SIZE];
-    struct str spool_name;
+    struct str spool_name; /* of the synced file; empty: the message is `content` */
+    struct str content;
     uint64_t size;
     struct str prefix;
     struct address mail_from; /* both parts empty: the null path */

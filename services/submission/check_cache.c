@@ -9,9 +9,10 @@ struct recent *check_cache_new(void)
 }
 
 /* Neither local parts nor domains hold a NUL, so no two questions have the same key. */
-static struct str sender_key(struct str token, struct address address, struct arena *arena)
+static struct str sender_key(uint64_t account_id, struct address address, struct arena *arena)
 {
-    const struct str parts[] = {address.localpart, address.domain, token};
+    const struct str parts[] = {address.localpart, address.domain,
+                                str_make(&account_id, sizeof(account_id))};
     return arena_join(arena, parts, ARRAY_LEN(parts), '\0');
 }
 
@@ -33,16 +34,16 @@ static void add(struct recent *cache, struct str key, int64_t now_ms)
         recent_add(cache, key, STR("yes"), now_ms);
 }
 
-bool check_cache_has_sender(struct recent *cache, struct str token, struct address address,
+bool check_cache_has_sender(struct recent *cache, uint64_t account_id, struct address address,
                             int64_t now_ms, struct arena *arena)
 {
-    return has(cache, sender_key(token, address, arena), now_ms, arena);
+    return has(cache, sender_key(account_id, address, arena), now_ms, arena);
 }
 
-void check_cache_add_sender(struct recent *cache, struct str token, struct address address,
+void check_cache_add_sender(struct recent *cache, uint64_t account_id, struct address address,
                             int64_t now_ms, struct arena *arena)
 {
-    add(cache, sender_key(token, address, arena), now_ms);
+    add(cache, sender_key(account_id, address, arena), now_ms);
 }
 
 bool check_cache_is_remote(struct recent *cache, struct str domain, int64_t now_ms,

@@ -5,17 +5,17 @@
 #include "services/submission/backend.h"
 
 /*
- * Good news about senders and recipients, for a second (common/base/recent.h): a session that sends
- * many messages asks once for its own address, and once for each domain that is not ours. Refusals
- * are not kept: what they name may be put right in a moment.
+ * Good news about senders and recipients, for a second (common/base/recent.h): an account that
+ * sends many messages asks once for its own address, and once for each domain that is not ours.
+ * Refusals are not kept: what they name may be put right in a moment.
  */
 
 struct recent *check_cache_new(void);
 
-/* May the session of this token send as `address`? True when that was so. */
-bool check_cache_has_sender(struct recent *cache, struct str token, struct address address,
+/* May this account send as `address`? True when that was so. */
+bool check_cache_has_sender(struct recent *cache, uint64_t account_id, struct address address,
                             int64_t now_ms, struct arena *arena) MUST_USE;
-void check_cache_add_sender(struct recent *cache, struct str token, struct address address,
+void check_cache_add_sender(struct recent *cache, uint64_t account_id, struct address address,
                             int64_t now_ms, struct arena *arena);
 
 /* Is the domain one that others serve? True when it was so. */

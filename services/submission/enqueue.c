@@ -14,11 +14,13 @@ static const struct address *recipients_of(struct smtpd_session *s)
 static struct backend_message message_of(struct smtpd_session *s)
 {
     const struct draft *draft = s->tx.examined;
-    const struct identity *identity = s->identity;
+    const struct backend_login *login = s->identity;
+    const struct spool_file *spool = &s->tx.spool;
     struct backend_message message = {
-        .token = identity->token,
-        .spool_name = str_from_cstr(s->tx.spool.name),
-        .size = s->tx.spool.size,
+        .token = login->token,
+        .spool_name = str_from_cstr(spool->name),
+        .content = spool_content(spool),
+        .size = spool->size,
         .prefix = draft->prefix,
         .mail_from = s->tx.mail.from.address,
         .recipients = recipients_of(s),

@@ -7,14 +7,19 @@ static bool listen_everywhere(struct submission *submission, struct err *err)
     struct smtpd *server = submission->server;
     if (settings->tls_certificate.len > 0)
         TRY(smtpd_use_tls(server, settings->tls_certificate, settings->tls_key, err));
-    for (size_t i = 0; i < config->listen.len; i++) {
-        struct str address = config->listen.items[i];
+    for (size_t i = 0; i < config->smtpd.listen.len; i++) {
+        struct str address = config->smtpd.listen.items[i];
         if (config->port > 0)
             TRY(smtpd_listen(server, address, (uint16_t)config->port, SMTPD_STARTTLS, err));
         if (config->tls_port > 0)
             TRY(smtpd_listen(server, address, (uint16_t)config->tls_port, SMTPD_TLS, err));
     }
     return true;
+}
+
+static void login_ended(void *user, const char *ip, bool succeeded)
+{
+    smtpd_login_ended(user, ip, succeeded);
 }
 
 static bool start(struct service *service, struct err *err)
@@ -29,7 +34,11 @@ static bool start(struct service *service, struct err *err)
         return false;
     submission->server =
         smtpd_new(&submission->server_config, &submission_policy, submission, service, err);
-    return submission->server && listen_everywhere(submission, err);
+    if (!submission->server)
+        return false;
+    if (submission->server_config.limit_connections)
+        TRY(backend_listen(submission->backend, service, login_ended, submission->server, err));
+    return listen_everywhere(submission, err);
 }
 
 static void run(struct service *service)
@@ -47,6 +56,7 @@ static void drain(struct service *service)
 static void stop(struct service *service)
 {
     struct submission *submission = service->state;
+    backend_unlisten(submission->backend);
     smtpd_free(submission->server);
     backend_close(submission->backend);
 }
@@ -71,6 +81,7 @@ int main(int argc, char **argv)
         .options = submission_options,
         .option_count = submission_option_count,
         .config_size = sizeof(struct submission_config),
+        .check = submission_check_config,
         .start = start,
         .run = run,
         .drain = drain,

@@ -2,6 +2,7 @@
 
 const struct smtpd_policy submission_policy = {
     .auth = submission_auth,
+    .knows_key = submission_knows_key,
     .mail = submission_check_mail,
     .recipient = submission_check_recipient,
     .examine = submission_examine,

@@ -8,6 +8,7 @@
 
 /*
  * What this service says to each step of a session. The replies are those of spec 10, appendix B.
+ * smtpd_session.identity is a struct backend_login.
  */
 
 struct submission {
@@ -16,11 +17,6 @@ struct submission {
     struct backend *backend;
     struct smtpd_config server_config;
     struct smtpd *server;
-};
-
-/* Who is logged in: smtpd_session.identity. */
-struct identity {
-    struct str token;
 };
 
 /* What is known of a complete message: smtpd_transaction.examined. In s->arena. */
@@ -35,6 +31,7 @@ struct draft {
 /* auth.c */
 void submission_auth(struct smtpd_session *s, const struct smtpd_auth_step *step,
                      struct smtpd_auth_result *ret);
+bool submission_knows_key(struct smtpd_session *s, struct str client_key);
 /* senders.c: may this user send as that? */
 struct smtp_reply submission_check_mail(struct smtpd_session *s);
 struct smtp_reply submission_check_from(struct smtpd_session *s, struct str header,

@@ -24,14 +24,14 @@ struct smtp_reply submission_check_recipient(struct smtpd_session *s,
                                              struct smtpd_recipient *recipient)
 {
     struct submission *submission = smtpd_user(s);
-    const struct identity *identity = s->identity;
+    const struct backend_login *login = s->identity;
     struct address address = recipient->path.address;
     if (address_is_literal(address))
         return SMTP_REPLY(250, 2, 1, 5, "recipient ok");
     struct backend_recipient found;
     struct err err;
-    if (!backend_check_recipient(submission->backend, session_cid(s->conn), identity->token,
-                                 address, &s->arena, &found, &err))
+    if (!backend_check_recipient(submission->backend, session_cid(s->conn), login->token, address,
+                                 &s->arena, &found, &err))
         return submission_failed(s, "cannot look up a recipient", &err);
     return judge(&found);
 }

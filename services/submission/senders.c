@@ -5,13 +5,12 @@ static struct smtp_reply check_owner(struct smtpd_session *s, struct address add
                                      const char *refusal)
 {
     struct submission *submission = smtpd_user(s);
-    const struct identity *identity = s->identity;
     struct smtp_reply reply = {550, {5, 7, 1}, str_from_cstr(refusal)};
     if (address_is_literal(address))
         return reply;
     enum backend_sender verdict;
     struct err err;
-    if (!backend_check_sender(submission->backend, session_cid(s->conn), identity->token, address,
+    if (!backend_check_sender(submission->backend, session_cid(s->conn), s->identity, address,
                               &s->arena, &verdict, &err))
         return submission_failed(s, "cannot check a sender", &err);
     switch (verdict) {

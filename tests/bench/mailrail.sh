@@ -49,10 +49,10 @@ init)
     m() { "$bin/mailrail" "$@" --config "$D/mailrail.conf"; }
     for _ in $(seq 100); do m status > /dev/null 2>&1 && break; sleep 0.1; done
     m domain add bench.test
-    for i in $(seq 0 119); do
+    for i in $(seq "${BENCH_FIRST_ACCOUNT:-0}" 119); do
         m account add "u$i" --address "u$i@bench.test" --outgoing-per-day 1000000000 --new-recipients-per-day 1000000000
         echo benchpass | m password set "u$i"
-    done > "$D/init.out"
+    done > "$D/init.out" 2>&1
     stop
     ;;
 start)

@@ -1,6 +1,6 @@
 /*
  * Messages through the queue alone: N threads enqueue one message after the other, each waiting
- * until it is durable; one deliverer leases and finishes them. Files and database lie in DIR (what
+ * until it is durable; one deliverer leases and finishes them. The database lies in DIR (what
  * the disk takes for a sync decides).
  *
  *     bench-queue DIR [THREADS [MESSAGES]]
@@ -9,7 +9,6 @@
 
 #include "common/base/bug.h"
 #include "common/base/clock.h"
-#include "common/service/spool.h"
 #include "common/sys/file.h"
 
 #include <pthread.h>
@@ -31,21 +30,16 @@ static char text[4096];
 static void enqueue_one(unsigned long number)
 {
     struct err err;
-    struct spool_file spool;
     uint64_t id;
     char key[32];
     const struct queue_address to = {STR("joe"), STR("far.example")};
     snprintf(key, sizeof(key), "%lu-%ld", number, (long)getpid());
-    if (!spool_open(&spool, settings.data, "bench", &err) ||
-        !spool_write(&spool, str_make(text, sizeof(text)), &err) || !spool_finish(&spool, &err))
-        BUG("%s", err.detail);
     const struct queue_enqueue request = {
         .key = str_from_cstr(key),
-        .spool_name = str_from_cstr(spool.name),
+        .text = {.content = str_make(text, sizeof(text)), .size = sizeof(text)},
         .message = {.account_id = 1,
                     .account = STR("ann"),
                     .mail_from = {STR("ann"), STR("example.org")},
-                    .file_size = sizeof(text),
                     .prefix = STR("Received: here\r\n")},
         .recipients = &to,
         .recipient_count = 1,
@@ -53,7 +47,6 @@ static void enqueue_one(unsigned long number)
     };
     if (!queue_enqueue(store.queue, &request, clock_wall_ms(), &id, &err))
         BUG("%s", err.detail);
-    spool_discard(&spool);
 }
 
 static void *submit(void *arg)
@@ -73,6 +66,8 @@ static size_t deliver_some(struct arena *arena)
         .deliverer = STR("bench"), .max_messages = 500, .max_domains = 10, .lease_ms = 60000};
     arena_reset(arena);
     if (!queue_lease(store.queue, &request, clock_wall_ms(), arena, &leased, &err))
+        BUG("%s", err.detail);
+    if (leased.count > 0 && !queue_confirm(store.queue, leased.messages[0].lease, &err))
         BUG("%s", err.detail);
     for (size_t i = 0; i < leased.count; i++)
         results[i] = (struct queue_result){

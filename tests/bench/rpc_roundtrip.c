@@ -169,9 +169,10 @@ int main(int argc, char **argv)
     }
     BUG_ON(nng_req0_open(&bare_client) != 0 || nng_dial(bare_client, bare_url, NULL, 0) != 0);
 
-    struct rpc_door door = {.url = rpc_url, .service = &service.base, .workers = SERVER_WORKERS};
+    struct rpc_door door = {
+        .at = {rpc_url, NULL}, .service = &service.base, .workers = SERVER_WORKERS};
     struct rpc_server *server = rpc_server_new(&door, &err);
-    client = rpc_client_new(rpc_url, &mailrail__delivery__descriptor, &err);
+    client = rpc_client_new(bus_at(rpc_url), &mailrail__delivery__descriptor, &err);
     BUG_ON(!server || !client);
 
     measure(1);

@@ -72,6 +72,11 @@ static enum session_next bench_end(struct session *s)
     return SESSION_CLOSE;
 }
 
+static enum session_next bench_drain(struct session *s, bool last UNUSED)
+{
+    return bench_end(s);
+}
+
 static const struct session_ops bench_ops = {
     .protocol = "bench",
     .state_size = sizeof(struct state),
@@ -82,7 +87,7 @@ static const struct session_ops bench_ops = {
     .more = bench_more,
     .overlong = bench_end,
     .timeout = bench_end,
-    .drain = bench_end,
+    .drain = bench_drain,
 };
 
 static struct session_server *drained_by_signal;

@@ -67,6 +67,11 @@ static enum session_next echo_bye(struct session *s)
     return SESSION_CLOSE;
 }
 
+static enum session_next echo_drain(struct session *s, bool last UNUSED)
+{
+    return echo_bye(s);
+}
+
 static const struct session_ops echo_ops = {
     .protocol = "echo",
     .input_max = 1000,
@@ -77,7 +82,7 @@ static const struct session_ops echo_ops = {
     .wake = echo_wake,
     .overlong = echo_bye,
     .timeout = echo_bye,
-    .drain = echo_bye,
+    .drain = echo_drain,
 };
 
 /* ---- The clients */

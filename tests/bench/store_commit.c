@@ -15,9 +15,9 @@
 #include "common/service/spool.h"
 #include "services/store/account.h"
 #include "services/store/deliver.h"
+#include "tests/unit/support/remove_tree.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -63,27 +63,22 @@ static void check(bool ok, const char *what)
 static void deliver_one(unsigned n, struct arena *arena)
 {
     struct err err;
-    struct spool_file spool;
     struct account *account;
     char key[17];
     snprintf(key, sizeof(key), "%016x", n);
-    check(spool_open(&spool, settings.data, "bench", &err) &&
-              spool_write(&spool, str_make(text, sizeof(text)), &err) && spool_finish(&spool, &err),
-          "spool");
-    struct delivery d = {.key = str_make(key, 16),
-                         .spool_name = str_from_cstr(spool.name),
-                         .mailbox = STR("Inbox"),
-                         .message = {.file_size = sizeof(text),
-                                     .prefix = STR("Return-Path: <sender@example.org>\r\n"),
-                                     .structure_bytes = structure_bytes,
-                                     .received_s = 1700000000,
-                                     .zone = ENTRY_ZONE_UTC},
-                         .quota_bytes = INT64_MAX};
+    struct delivery d = {
+        .key = str_make(key, 16),
+        .mailbox = STR("Inbox"),
+        .message = {.text = {.content = str_make(text, sizeof(text)), .size = sizeof(text)},
+                    .prefix = STR("Return-Path: <sender@example.org>\r\n"),
+                    .structure_bytes = structure_bytes,
+                    .received_s = 1700000000,
+                    .zone = ENTRY_ZONE_UTC},
+        .quota_bytes = INT64_MAX};
     check(message_decode(&d.message, arena, &err), "structure");
     check(account_open(&store, 1 + n % account_count, &account, &err), "open");
     check(deliver(account, &d, arena, &err), "deliver");
     account_release(account);
-    spool_discard(&spool);
     arena_reset(arena);
 }
 
@@ -228,12 +223,6 @@ static void prepare(void)
     check(accounts_open(&store, &err), "accounts");
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 int main(int argc, char **argv)
 {
     static const unsigned threads[] = {1, 10, 50}, accounts[] = {1, 100};
@@ -253,6 +242,6 @@ int main(int argc, char **argv)
     }
     accounts_close(store.accounts);
     free(durations_us);
-    nftw(data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(data);
     return 0;
 }

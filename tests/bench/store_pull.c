@@ -9,8 +9,8 @@
 #include "services/store/account.h"
 #include "services/store/changes.h"
 #include "services/store/mailboxes_reply.h"
+#include "tests/unit/support/remove_tree.h"
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,12 +80,6 @@ static void measure(const char *name, uint64_t since)
     arena_release(&arena);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 int main(int argc, char **argv)
 {
     unsigned messages = argc > 1 ? (unsigned)atoi(argv[1]) : 100000;
@@ -102,6 +96,6 @@ int main(int argc, char **argv)
     measure("changes", messages - 98);
     account_release(account);
     accounts_close(store.accounts);
-    nftw(data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(data);
     return 0;
 }

@@ -1,12 +1,19 @@
 #!/bin/bash
-# The documentation is current: docs/configuration.md is what the programs describe, and every file
-# that a page names exists.
+# The documentation is current: docs/configuration.md is what the programs describe, every file that a
+# page names exists, and every source file of a service is in the table of its README.
 cd "$(dirname "$0")/../.." || exit 1
 bad=0
-build/sanitize/bin/mailrail config describe | diff docs/configuration.md - || {
-    echo "docs/configuration.md is stale: build/sanitize/bin/mailrail config describe >docs/configuration.md"
+mailrail=build/sanitize/bin/mailrail
+if [ ! -x $mailrail ]; then
+    echo "there is no $mailrail to compare docs/configuration.md with: build first, deploy/local/build sanitize"
     bad=1
-}
+elif ! described=$($mailrail config describe); then
+    echo "$mailrail config describe failed: build first, deploy/local/build sanitize"
+    bad=1
+elif ! diff docs/configuration.md - <<<"$described"; then
+    echo "docs/configuration.md is stale: $mailrail config describe >docs/configuration.md"
+    bad=1
+fi
 
 # shellcheck disable=SC2016 # backticks, not expansions
 names='`(common|services|proto|tests|docs|deploy)/[A-Za-z0-9_./*-]+`'
@@ -26,6 +33,16 @@ for page in README.md docs/*.md docs/decisions/*.md tests/README.md services/*/R
             bad=1
         }
     done < <(grep -oE '\]\([^)#:]+\)' "$page" | sed 's/^](//; s/)$//' | sort -u)
+done
+
+# `x.c` or `x.[ch]`, in a table: each by its name, so that a new file is missed.
+for file in services/*/*.c; do
+    readme=$(dirname "$file")/README.md
+    name=$(basename "$file" .c)
+    grep '^|' "$readme" | grep -qF -e "\`$name.c\`" -e "\`$name.[ch]\`" || {
+        echo "$readme: its table of files misses $name.c"
+        bad=1
+    }
 done
 
 # Every metric is in the table of docs/operations.md, with the file that makes it.

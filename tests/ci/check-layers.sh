@@ -18,7 +18,7 @@ check auth mail text base
 check db sys text base
 check bus sys text base
 check http sys text base
-check service bus http db sys text base
+check service bus http db mail sys text base
 check smtpd service smtp mail bus sys text base
 # nng stays in common/bus, SQLite in common/db and store, generated types where STYLE allows them.
 if grep -rn '#include <nng' common services | grep -v '^common/bus/'; then bad=1; fi

@@ -20,7 +20,7 @@ static bool read_and_print(struct str text, struct buf *out)
     struct arena arena;
     struct settings settings = {0};
     struct err err;
-    const struct option_group group = {NULL, settings_options, settings_option_count, &settings};
+    const struct option_group group = settings_group(&settings);
     arena_init(&arena, 1 << 20);
     bool ok = options_read_text("fuzz.conf", text, &group, 1, &arena, NULL, &err);
     if (ok)

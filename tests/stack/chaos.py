@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Kills services at random moments under load, and proves that nothing acknowledged was lost.
 
-Senders deliver over SMTP, readers move and flag over IMAP, and in each round one service, or all of
-them at once, dies by SIGKILL; the launcher starts it again. At the end, when all is quiet:
+Senders deliver over SMTP, some of them as users through the queue, readers move and flag over IMAP, and in
+each round one service, or all of them at once, dies by SIGKILL; the launcher starts it again. At the end,
+when all is quiet and the queue empty:
 
 - every message whose end of data was answered with 250 is in its account exactly once;
 - a message that was not acknowledged is there at most once, and nothing else is there;
@@ -15,6 +16,7 @@ MAILRAIL_BUILD names the build (default: build/sanitize). The short form, tests/
 few rounds.
 """
 import argparse
+import base64
 import collections
 import dataclasses
 import os
@@ -25,6 +27,7 @@ import socket
 import sys
 import threading
 import time
+import typing
 
 from conftest import PASSWORD, Mailrail, children_of
 
@@ -55,15 +58,19 @@ class Line:
 
 
 class Smtp(Line):
-    def __init__(self, port):
+    def __init__(self, port, user=None, password=None, codes=None):
         super().__init__(port)
+        self.codes = collections.Counter() if codes is None else codes  # of all replies
         self.expect(220)
         self.command("EHLO chaos.example", 250)
+        if user:
+            self.command("AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()).decode(), 235)
 
     def reply(self):
         while True:
             line = self.read()
             if line[3:4] != b"-":
+                self.codes[int(line[:3])] += 1
                 return int(line[:3])
 
     def expect(self, code):
@@ -87,7 +94,9 @@ class Smtp(Line):
 class Imap(Line):
     def __init__(self, port, user, password):
         super().__init__(port)
+        self.user = user
         self.tags = 0
+        self.tagged = b""  # the last answer
         self.read()
         self.command(f'LOGIN "{user}" "{password}"')
 
@@ -95,7 +104,7 @@ class Imap(Line):
         """The untagged lines; ConnectionError unless the answer is OK."""
         self.tags += 1
         tag = b"c%d " % self.tags
-        self.write(tag + text.encode() + b"\r\n")
+        self.write(tag + (text if isinstance(text, bytes) else text.encode()) + b"\r\n")
         lines = []
         while True:
             line = self.read()
@@ -105,6 +114,7 @@ class Imap(Line):
                     break
                 line += b"\r\n" + self.file.read(int(literal[1])) + self.read()
             if line.startswith(tag):
+                self.tagged = line
                 if not line.startswith(tag + b"OK"):
                     raise ConnectionError(line.decode(errors="replace"))
                 return lines
@@ -118,8 +128,11 @@ class System:
     launcher: int  # process id
     smtp: int
     imap: int
+    submission: int
     users: list  # addresses that log in and receive
+    queued: typing.Callable  # says how many messages are in the queue
     password: str = PASSWORD
+    import_mbox: typing.Callable = None  # of a path into a user's mailbox Imported; True when it succeeded
 
 
 class Ledger:
@@ -143,17 +156,17 @@ class Ledger:
             return sum(len(s) for s in self.acknowledged.values())
 
 
-class Load:
-    def __init__(self, system, senders, readers, seed, pause):
-        self.system = system
-        self.ledger = Ledger()
+class Crew:
+    """Threads that run until they are told to stop, or one of them fails."""
+
+    def __init__(self, targets):
         self.stop = threading.Event()
-        self.actions = 0
-        self.seed = seed
-        self.pause = pause  # of each sender between two messages, on average, in seconds
-        self.failure = None
-        targets = [(self.sender, i) for i in range(senders)] + [(self.reader, i) for i in range(readers)]
-        self.threads = [threading.Thread(target=self.guard, args=t, daemon=True) for t in targets]
+        self.failure = None  # the first
+        self.threads = []
+        self.add(targets)
+
+    def add(self, targets):
+        self.threads += [threading.Thread(target=self.guard, args=target, daemon=True) for target in targets]
 
     def start(self):
         for thread in self.threads:
@@ -170,38 +183,67 @@ class Load:
         try:
             run(number)
         except Exception as failure:  # a fault of this program, or an answer that must not be
-            self.failure = failure
+            self.failure = self.failure or failure
             self.stop.set()
 
+
+class Load(Crew):
+    def __init__(self, system, senders, readers, seed, pause, reader_pause=0.0):
+        super().__init__([(self.sender, i) for i in range(senders)] + [(self.reader, i) for i in range(readers)])
+        self.system = system
+        self.ledger = Ledger()
+        self.actions = 0
+        self.submitted = 0
+        self.refused = 0  # attempts of senders that ended without an acknowledgement
+        self.codes = collections.Counter()  # of replies to senders
+        self.seed = seed
+        self.pause = pause  # of each sender between two messages, on average, in seconds
+        self.reader_pause = reader_pause
+
     def sender(self, number):
+        """Every fourth one is a user, whose mail goes through the queue: there, what is above 64 KiB waits in
+        another place."""
         chance = random.Random(f"{self.seed} sender {number}")
         serial, smtp = 0, None
+        is_user = number % 4 == 3
+        address = self.system.users[number % len(self.system.users)] if is_user else f"sender{number}@chaos.example"
+        pause = max(self.pause, 0.05) if is_user else self.pause
         while not self.stop.is_set():
             serial += 1
-            time.sleep(chance.uniform(0, 2 * self.pause))
+            time.sleep(chance.uniform(0, 2 * pause))
             ident = f"{number}.{serial}@chaos.example"
             user = chance.choice(self.system.users)
-            message = (f"From: sender{number}@chaos.example\r\nTo: {user}\r\nSubject: chaos {serial}\r\n"
+            lines = chance.choice([1, 1, 1, 100]) if is_user else 1
+            message = (f"From: {address}\r\nTo: {user}\r\nSubject: chaos {serial}\r\n"
                        f"Message-ID: <{ident}>\r\nDate: Fri, 2 Jan 2026 03:04:05 +0000\r\n\r\n"
-                       + "x" * chance.randrange(10, 9000)).encode()
+                       + ("x" * 800 + "\r\n") * lines + "x" * chance.randrange(10, 9000)).encode()
             try:
-                smtp = smtp or Smtp(self.system.smtp)
+                smtp = smtp or self.connect(address if is_user else None)
                 self.ledger.attempt(user, ident)
-                if smtp.send(f"sender{number}@chaos.example", user, message):
+                if smtp.send(address, user, message):
                     self.ledger.acknowledge(user, ident)
+                    self.submitted += is_user
                 else:
+                    self.refused += 1
                     smtp.command("RSET", 250)
             except (OSError, ConnectionError, ValueError):
+                self.refused += 1
                 if smtp:
                     smtp.close()
                 smtp = None
                 time.sleep(0.02)
+
+    def connect(self, user):
+        if user:
+            return Smtp(self.system.submission, user, self.system.password, self.codes)
+        return Smtp(self.system.smtp, codes=self.codes)
 
     def reader(self, number):
         chance = random.Random(f"{self.seed} reader {number}")
         imap = None
         user = self.system.users[number % len(self.system.users)]
         while not self.stop.is_set():
+            time.sleep(chance.uniform(0, 2 * self.reader_pause))
             try:
                 imap = imap or Imap(self.system.imap, user, self.system.password)
                 self.read_once(imap, chance)
@@ -253,6 +295,13 @@ def wait_until_answering(system, seconds=60):
             time.sleep(0.05)
 
 
+def wait_for_the_queue(system, seconds=120):
+    end = time.monotonic() + seconds
+    while count := system.queued():
+        assert time.monotonic() < end, f"{count} messages stay in the queue"
+        time.sleep(0.2)
+
+
 def messages_of(imap, box):
     """UIDs and message ids of a mailbox, after checking its counts against its messages."""
     status = b" ".join(imap.command(f"STATUS {box} (MESSAGES UNSEEN UIDNEXT)"))
@@ -291,10 +340,10 @@ def check(system, ledger):
     return total
 
 
-def run(system, rounds, senders=20, readers=5, seed=1, pause=0.0, progress=print):
+def run(system, rounds, senders=20, readers=5, seed=1, pause=0.0, progress=print, make_load=Load, check=check):
     """The whole program; raises when a promise was broken."""
     chance = random.Random(seed)
-    load = Load(system, senders, readers, seed, pause)
+    load = make_load(system, senders, readers, seed, pause)
     killed = collections.Counter()
     load.start()
     began = time.monotonic()
@@ -310,28 +359,38 @@ def run(system, rounds, senders=20, readers=5, seed=1, pause=0.0, progress=print
     time.sleep(1)  # some load on a system that has recovered
     load.finish()
     wait_until_answering(system)
+    wait_for_the_queue(system)
     total = check(system, load.ledger)
-    progress(f"{rounds} rounds, killed {dict(killed)}: {load.ledger.total()} acknowledged, {total} there, "
-             f"{load.actions} reader rounds")
-    assert load.ledger.total() > rounds and load.actions > 0, "there was hardly any load"
+    progress(f"{rounds} rounds, killed {dict(killed)}: {load.ledger.total()} acknowledged ({load.submitted} through "
+             f"the queue), {total} there, {load.actions} reader rounds")
+    assert min(load.ledger.total(), load.submitted) > rounds and load.actions > 0, "there was hardly any load"
 
 
-def make_system(mailrail):
-    """The accounts that chaos uses, in a running system whose IMAP allows plain logins."""
-    users = [f"user{i}@example.org" for i in range(3)]
+def make_system(mailrail, accounts=3):
+    """The accounts that chaos uses, in a running system that allows logins without TLS."""
+    users = [f"user{i}@example.org" for i in range(accounts)]
     mailrail.add_domain("example.org")
     for i, user in enumerate(users):
-        mailrail.add_account(f"user{i}", user)
-    return System(mailrail.process.pid, mailrail.smtp_port, mailrail.imap_port, users)
+        mailrail.command("account", "add", f"user{i}", "--address", user, "--password-stdin",
+                         "--outgoing-per-day", "1000000", stdin=PASSWORD + "\n")
+
+    def import_mbox(user, path):
+        words = ("import", user.partition("@")[0], path, "--mailbox", "Imported")
+        return mailrail.command(*words, check=False).returncode == 0
+
+    return System(mailrail.process and mailrail.process.pid, mailrail.smtp_port, mailrail.imap_port,
+                  mailrail.submission_port, users, lambda: len(mailrail.list("queue", "list")), import_mbox=import_mbox)
 
 
-OPTIONS = {"imap": {"cleartext_auth": True}, "log_level": "info",
+OPTIONS = {"imap": {"cleartext_auth": True}, "submission": {"cleartext_auth": True}, "log_level": "info",
+           # A lease that died with its deliverer, or with the answer, costs an attempt.
+           "store": {"queue_retry_ms": 100, "queue_max_attempts": 32}, "queue_deliverer": {"lease_ms": 2000},
            # Who is killed every few seconds must not be kept away for long: there would be nothing to kill.
            "launcher": {"restart_pause_max_ms": 500}}
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(run=run, description=__doc__):
+    arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=2000)
     arguments.add_argument("--seed", type=int, default=int(time.time()))
     arguments.add_argument("--pause", type=float, default=0.1, help="of each sender between messages, in seconds")

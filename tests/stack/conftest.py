@@ -13,6 +13,7 @@ A test fails when a service printed a sanitizer's report or BUG, and shows the l
 """
 import contextlib
 import imaplib
+import itertools
 import json
 import os
 import pathlib
@@ -44,13 +45,28 @@ ENVIRONMENT = {
 }
 
 
+def ports_for_tests():
+    """Below those that the kernel gives to connections, one of which could take a port just before its server."""
+    lowest_of_connections = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = range(10240, max(lowest_of_connections, 20480))
+    begin = os.getpid() * 101 % len(ports)  # another test run begins elsewhere
+    return itertools.cycle([*ports[begin:], *ports[:begin]])
+
+
+PORTS = ports_for_tests()
+
+
+def is_free(port):
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        return True
+    except OSError:
+        return False
+
+
 def free_ports(count):
-    """Ports that nobody uses now, on both loopbacks where there are two."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """Ports that nobody uses now, and that were not given out lately."""
+    return list(itertools.islice(filter(is_free, PORTS), count))
 
 
 def wait_until(condition, seconds=10, what="the condition"):
@@ -174,8 +190,10 @@ class Mailrail:
 
     def command(self, *words, stdin=None, check=True):
         """Runs `mailrail WORDS`. Returns the completed process, output as text."""
-        done = subprocess.run([BIN / "mailrail", *words, "--config", self.config], input=stdin,
-                              capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+        options_end = words.index("--") if "--" in words else len(words)
+        done = subprocess.run([BIN / "mailrail", *words[:options_end], "--config", self.config,
+                               *words[options_end:]], input=stdin, capture_output=True, text=True,
+                              timeout=120, env=ENVIRONMENT)
         assert not FAULT.search(done.stderr), done.stderr
         if check:
             assert done.returncode == 0, f"mailrail {' '.join(words)}: {done.stderr}"
@@ -383,3 +401,29 @@ def no_process_stays():
     yield
     left = set(our_processes()) - before
     assert not left, f"processes still run: {left}"
+
+
+TABLES = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def table(request):
+    """table(title, rows) has figures printed at the end of the run; no test depends on them."""
+    tables = request.config.stash.setdefault(TABLES, {})
+    return lambda title, rows: tables.setdefault(title, []).extend(rows)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for title, rows in config.stash.get(TABLES, {}).items():
+        terminalreporter.section(title)
+        widths = [max(len(str(cell)) for cell in column) for column in zip(*rows)]
+        for row in rows:
+            terminalreporter.write_line("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def pytest_unconfigure(config):
+    """What was left out, and why, is the last that a run says."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    for reason in sorted({report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)}):
+        print(reason)

@@ -8,6 +8,8 @@ import os
 import pathlib
 import secrets
 import shutil
+import signal
+import smtplib
 import socket
 import ssl
 import subprocess
@@ -72,10 +74,12 @@ class SignedZone:
 
 
 class Postfix:
-    """Takes mail for some domains on one address of loopback into one Maildir."""
+    """Takes mail for some domains on one address into one Maildir. With `name_server` it also sends
+    mail: to what that server says."""
 
-    def __init__(self, directory, port, domains):
+    def __init__(self, directory, port, domains, ip=POSTFIX_IP, name_server=None):
         self.directory = d = pathlib.Path(directory)
+        self.ip, self.port = ip, port
         d.chmod(0o755)
         self.config, self.box = d / "etc", d / "mail"
         for name in ("etc", "queue", "data", "mail"):
@@ -93,7 +97,7 @@ maillog_file = {d}/log
 maillog_file_prefixes = {d}
 myhostname = mx2.far.example
 mydestination =
-inet_interfaces = loopback-only
+inet_interfaces = {ip if name_server else "loopback-only"}
 inet_protocols = ipv4
 smtputf8_enable = yes
 virtual_mailbox_domains = {", ".join(domains)}
@@ -102,14 +106,23 @@ virtual_mailbox_maps = static:all/
 virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
 smtpd_recipient_restrictions = permit
-smtpd_relay_restrictions = reject_unauth_destination
+mynetworks = {ip}/32
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 smtpd_tls_security_level = may
 smtpd_tls_cert_file = {self.config}/cert.pem
 smtpd_tls_key_file = {self.config}/key.pem
 alias_maps =
+smtp_tcp_port = {port}
+smtp_tls_security_level = {"encrypt" if name_server else "none"}
+smtp_host_lookup = dns
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+queue_run_delay = 1s
 """)
         (self.config / "master.cf").write_text(f"""
-{POSTFIX_IP}:{port} inet n - n - - smtpd
+{ip}:{port} inet n - n - - smtpd
+smtp unix - - n - - smtp
+retry unix - - n - - error
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -124,10 +137,20 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """)
-        self.process = subprocess.Popen(["postfix", "-c", self.config, "start-fg"], env={"PATH": PATH},
+        words = ["postfix", "-c", self.config, "start-fg"]
+        if name_server:
+            (self.config / "resolv.conf").write_text(f"nameserver {name_server}\n")
+            words = ["unshare", "--mount", "sh", "-c",
+                     'mount --bind "$1" /etc/resolv.conf; shift; exec "$@"', "sh", self.config / "resolv.conf", *words]
+        self.process = subprocess.Popen(words, env={"PATH": PATH},
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
-        wait_for_port(POSTFIX_IP, port)
+        wait_for_port(ip, port)
+
+    def send(self, sender, recipient, message):
+        """Gives a message to it, as a user of its host would."""
+        with smtplib.SMTP(self.ip, self.port, "mx2.far.example", 30, (self.ip, 0)) as client:
+            client.sendmail(sender, [recipient], message, ["BODY=8BITMIME"])
 
     def messages(self):
         return [path.read_bytes() for path in sorted(self.box.glob("all/new/*"))]
@@ -138,8 +161,8 @@ postlog unix-dgram n - n - 1 postlogd
         return ""
 
     def stop(self):
-        subprocess.run(["postfix", "-c", self.config, "stop"], env={"PATH": PATH}, timeout=60,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        """What `postfix stop` does, which needs to see our address."""
+        os.kill(int((self.directory / "queue/pid/master.pid").read_text()), signal.SIGTERM)
         self.process.wait(30)
 
 

@@ -257,5 +257,5 @@ def test_a_wrong_option_is_named_at_start(zones, tmp_path):
                           f'dns_resolver = {{ {option} = [ "{value}" ]; }};\n')
         done = subprocess.run([BIN / "mailrail-dns-resolver", "--config", config], env=ENVIRONMENT,
                               capture_output=True, text=True, timeout=20)
-        assert done.returncode == 1
+        assert done.returncode == (1 if option == "trust_anchors" else 2)  # the library judges those
         assert f"dns_resolver.{option}" in done.stdout + done.stderr, done.stderr

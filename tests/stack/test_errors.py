@@ -2,6 +2,7 @@
 and clients get a temporary failure."""
 import contextlib
 import os
+import shutil
 import signal
 import smtplib
 import socket
@@ -29,7 +30,7 @@ def start_service(system, service, **environment):
     done = subprocess.run([BIN / f"mailrail-{service}", "--config", system.config],
                           capture_output=True, text=True, timeout=30, env=ENVIRONMENT | environment)
     assert done.returncode in (1, 2), done
-    return done.returncode, [line for line in done.stderr.splitlines() if " l=info " not in line]
+    return done.returncode, [line for line in (done.stderr + done.stdout).splitlines() if " l=info " not in line]
 
 
 def one_error(system, service, **environment):
@@ -44,12 +45,88 @@ def one_error(system, service, **environment):
     ("hostname = \"h\"\nimap = {", "mailrail.conf:2: syntax error"),
     ("hostnmae = \"h\";", 'mailrail.conf:1: hostnmae: unknown option, did you mean "hostname"?'),
     ("data = \"x\";", "hostname: must be set"),
+    ("\nhostname = \"a b\";", 'mailrail.conf:2: hostname: not a domain name: domain "a b": character that'),
 ])
 def test_wrong_configuration(mailrail_down, text, want):
     mailrail_down.config.write_text(text)
     status, line = one_error(mailrail_down, "imap")
     assert status == 2
     assert line.startswith("mailrail-imap: ") and want in line
+
+
+CERTIFICATE = 'tls_certificate = "c"; tls_key = "k";'
+
+
+@pytest.mark.parametrize("service, text, want", [
+    ("imap", "imap = {\n tls_port = 9993; port = 0; };",
+     "mailrail.conf:3: imap.tls_port: TLS on port 9993 needs a certificate: "
+     "set tls_certificate and tls_key, or tls_port = 0"),
+    ("imap", "imap = { port = 0; };", "mailrail.conf: imap.tls_port: TLS on port 993 needs a certificate"),
+    ("imap", "imap = { tls_port = 0; };", "mailrail.conf: imap.port: nobody can log in on port 143 without TLS"),
+    ("submission", "submission = { tls_port = 9465;\n cleartext_auth = true; };",
+     "mailrail.conf:2: submission.tls_port: TLS on port 9465 needs a certificate"),
+    ("submission", "submission = { port = 9587; tls_port = 0; };",
+     "mailrail.conf:2: submission.port: nobody can log in on port 9587 without TLS"),
+    ("smtp-in", "smtp_in = { tls_needed = true; };", "mailrail.conf:2: smtp_in.tls_needed: nobody can send"),
+    ("smtp-in", "smtp_in = { listen = \"here\"; };",
+     "mailrail.conf:2: smtp_in.listen: \"here\" is not an IP address"),
+    ("imap", CERTIFICATE + "\nimap = { proxy_networks = [ \"10.0.0.1/8\" ]; };",
+     "mailrail.conf:3: imap.proxy_networks:"),
+    ("dns-resolver", "dns_resolver = { forward = [ \"192.0.2.1:53\" ]; };",
+     "mailrail.conf:2: dns_resolver.forward: \"192.0.2.1:53\" is not ADDRESS or ADDRESS@PORT"),
+    ("dns-resolver", "dns_resolver = { stub_zones = \"x.test\"; };",
+     "mailrail.conf:2: dns_resolver.stub_zones: \"x.test\" is not ZONE=ADDRESS"),
+    ("store", "store = { metrics_listen = \"8010\"; };",
+     "mailrail.conf:2: store.metrics_listen: \"8010\" is not address:port"),
+    ("store", "bus = \"tcp://x\";", "mailrail.conf:2: bus: needs %s"),
+    ("store", "log_levels = [ \"imap=loud\" ];",
+     "mailrail.conf:2: log_levels: \"imap=loud\" is not package=level"),
+    ("queue-deliverer", "queue_deliverer = { route = [ \"x.test\" ]; };",
+     "mailrail.conf:2: queue_deliverer.route: \"x.test\" is not DOMAIN=HOST[:PORT]"),
+])
+def test_options_that_cannot_work(mailrail_down, service, text, want):
+    """Refused by the service itself, by `config check`, and before the launcher starts anything."""
+    system = mailrail_down
+    system.config.write_text(f'hostname = "h.example"; data = "data"; run = "run";\n{text}\n')
+    status, line = one_error(system, service)
+    assert status == 2 and line.startswith(f"mailrail-{service}: ") and want in line
+    launcher = f'launcher = {{ services = [ "{service}" ]; }};\n'
+    system.config.write_text(system.config.read_text() + launcher)
+    checked = system.command("config", "check", check=False)
+    assert checked.returncode == 1 and len(checked.stderr.splitlines()) == 1 and want in checked.stderr
+    started = system.command("run", check=False)
+    assert started.returncode == 2 and started.stderr == checked.stderr
+
+
+@pytest.mark.parametrize("text, want", [
+    ("imap = { prot = 1; };", 'mailrail.conf:2: imap.prot: unknown option, did you mean "port"?'),
+    ("smptin = { port = 1; };", 'mailrail.conf:2: smptin: no service reads this group, did you mean "smtp_in"?'),
+    ("launcher = { services = [ \"imapp\" ]; };",
+     'mailrail.conf:2: launcher.services: there is no service "imapp", did you mean "imap"?'),
+    ("launcher = { grace = 1; };", "mailrail.conf:2: launcher.grace: unknown option"),
+    ("tls_key = \"x\";", "mailrail.conf:2: tls_key: needs its certificate"),
+])
+def test_launcher_starts_nothing_with_a_wrong_configuration(mailrail_down, text, want):
+    """However early in the list of services the good ones are."""
+    system = mailrail_down
+    tls = "" if "tls_key" in text else 'tls_certificate = "tls/cert.pem"; tls_key = "tls/key.pem";'
+    system.config.write_text(f'hostname = "h.example"; data = "data"; run = "run"; {tls}\n{text}\n')
+    system.launch()
+    assert system.process.wait(60) == 2
+    assert len(system.log().splitlines()) == 1 and want in system.log()
+    assert not (system.directory / "run").exists()
+    assert not list((system.directory / "data").iterdir())
+
+
+def test_config_check_alone_in_a_container(mailrail_down, tmp_path):
+    """Where no other program is, it says what it cannot check."""
+    shutil.copy(BIN / "mailrail", tmp_path)
+    done = subprocess.run([tmp_path / "mailrail", "config", "check", "--config", mailrail_down.config],
+                          capture_output=True, text=True, timeout=30, env=ENVIRONMENT)
+    assert done.returncode == 0 and "only what all read was checked" in done.stderr
+    done = subprocess.run([tmp_path / "mailrail", "run", "--config", mailrail_down.config],
+                          capture_output=True, text=True, timeout=30, env=ENVIRONMENT)
+    assert done.returncode == 1 and f"{tmp_path}/mailrail-store: No such file" in done.stdout
 
 
 def test_missing_configuration(mailrail_down):
@@ -105,7 +182,7 @@ def test_wrong_permission(mailrail_down, path, service):
     done = subprocess.run([BIN / f"mailrail-{service}", "--config", system.config], user=65534,
                           group=65534, extra_groups=[], capture_output=True, text=True, timeout=30,
                           env=ENVIRONMENT)
-    lines = [line for line in done.stderr.splitlines() if " l=info " not in line]
+    lines = [line for line in (done.stderr + done.stdout).splitlines() if " l=info " not in line]
     assert done.returncode == 1 and len(lines) == 1, done
     assert f"{system.directory}/{path}" in lines[0] and "Permission denied" in lines[0]
 
@@ -126,6 +203,9 @@ def test_launcher_stops_all_when_a_service_cannot_start(mailrail_down):
     log = mailrail_down.log()
     assert 'm="service cannot start, stopping all" pkg=launcher service=imap' in log
     assert "Address already in use" in log
+    last = log.splitlines()[-1]
+    assert "l=error" in last and "see its line with l=error above" in last and "service=imap" in last
+    assert not [line for line in log.splitlines() if "pkg=launcher" in line and "kind=" in line]
 
 
 def test_port_of_metrics_in_use(mailrail_down):
@@ -147,9 +227,9 @@ def code_of(refused):
 
 def test_store_away_is_temporary_for_clients(mailrail):
     """While the store dies again and again, senders hear 4xx or 250, and 250 is true."""
-    end = time.monotonic() + 3
+    began = time.monotonic()
     accepted = refused = 0
-    while time.monotonic() < end:
+    while time.monotonic() < began + (3 if refused else 30):
         pid = mailrail.pid_of("store")
         if pid:
             os.kill(pid, signal.SIGKILL)
@@ -182,7 +262,47 @@ def test_locked_database_is_temporary(mailrail):
     mailrail.deliver("ann@example.org")
     with mailrail.imap() as imap:
         assert imap.select()[1] == [b"2"]
-    assert "database is locked" in mailrail.log()
+    path = mailrail.directory / "data/accounts/1/index.db"
+    assert f"account ann (1): {path}: database is locked" in mailrail.log()
+
+
+def damage(path):
+    """Leaves the first page, as a disk may. Returns what was there."""
+    good = path.read_bytes()
+    path.write_bytes(good[:4096] + b"\xff" * (len(good) - 4096))
+    return good
+
+
+def test_damaged_account_is_named_and_others_go_on(mailrail):
+    mailrail.deliver("ann@example.org")
+    mailrail.stop()
+    path = mailrail.directory / "data/accounts/1/index.db"
+    damage(path)
+    mailrail.launch()
+    wait_until(mailrail.is_ready, 60)
+    with pytest.raises((smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused)) as refused:
+        mailrail.deliver("ann@example.org")
+    assert 400 <= code_of(refused.value) < 500
+    mailrail.deliver("bob@example.org")
+    want = f"account ann (1): {path}: database disk image is malformed"
+    assert want in mailrail.log()
+    found = mailrail.command("verifydata", check=False)
+    assert found.returncode == 1 and want in found.stdout
+    assert "3 checked, 1 findings" in found.stderr  # the others, too
+
+
+def test_damaged_directory_ends_the_start_at_once(mailrail):
+    mailrail.stop()
+    path = mailrail.directory / "data/directory.db"
+    damage(path)
+    before = len(mailrail.log())
+    began = time.monotonic()
+    mailrail.launch()
+    assert mailrail.process.wait(60) == 1
+    assert time.monotonic() - began < 4
+    errors = [line for line in mailrail.log()[before:].splitlines() if "l=error" in line or "l=warn" in line]
+    assert f'm="cannot start" pkg=store err="{path}: database disk image is malformed"' in errors[0]
+    assert all("pkg=launcher" in line for line in errors[1:]), errors
 
 
 def test_full_disk_is_temporary(make_mailrail, tmp_path):
@@ -206,12 +326,18 @@ def test_full_disk_is_temporary(make_mailrail, tmp_path):
                     filler.flush()
             except OSError:
                 pass
-        with pytest.raises((smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused)) as refused:
+        with pytest.raises(smtplib.SMTPDataError) as refused:
             system.deliver(body="y" * 100000)
-        assert 400 <= code_of(refused.value) < 500
+        assert (refused.value.smtp_code, refused.value.smtp_error[:6]) == (452, b"4.3.1 ")
+        for size in (500, 60000, 70000):
+            with system.submission() as smtp, pytest.raises(smtplib.SMTPDataError) as refused:
+                smtp.sendmail("ann@example.org", ["bob@example.org"],
+                              f"From: ann@example.org\r\n\r\n{'y' * 70}\r\n" * (size // 100))
+            assert (refused.value.smtp_code, refused.value.smtp_error[:6]) == (452, b"4.3.1 "), size
         assert "No space left" in system.log() or "full" in system.log()
         with system.imap() as imap:
-            assert imap.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"y" * 100000)[0] == "NO"
+            answer = imap.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"y" * 100000)
+            assert answer[0] == "NO" and b"[UNAVAILABLE] the server has no space left" in answer[1][0]
             assert imap.noop()[0] == "OK"
         (data / "filler").unlink()
         system.deliver(body="y" * 100000)

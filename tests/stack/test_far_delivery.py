@@ -3,8 +3,10 @@ Postfix; and what becomes of it when the other side is down, greylists, drops th
 takes it."""
 import email
 import email.policy
+import random
 import signal
 import tempfile
+import threading
 import time
 
 import pytest
@@ -53,17 +55,23 @@ def system(outside, make_mailrail):
                          dns_resolver=zone.options())
 
 
-def make_message(recipient, number):
-    """With everything that a careless relay changes: dots, long lines, blanks at ends, 8-bit text."""
+def make_message(recipient, number, size=0):
+    """With everything that a careless relay changes: dots, long lines, blanks at ends, 8-bit text;
+    at least `size` bytes."""
     return (f"From: Ann <ann@example.org>\r\nTo: <{recipient}>\r\nSubject: far {number}\r\n"
             f"Date: Fri, 2 Jan 2026 03:04:05 +0000\r\nMessage-ID: <far-{number}@example.org>\r\n"
             "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
             "Content-Transfer-Encoding: 8bit\r\n\r\n"
-            f".\r\n..two\r\n.one\r\nGr\u00fc\u00dfe \r\n\t\r\n{'x' * 900}\r\n\r\n").encode()
+            f".\r\n..two\r\n.one\r\nGr\u00fc\u00dfe \r\n\t\r\n{'x' * 900}\r\n\r\n"
+            + "".join(f"{n:096}\r\n" for n in range(size // 98 + 1))).encode()
 
 
-def submit(system, recipient, number):
-    message = make_message(recipient, number)
+# Up to 64 KiB a message waits as a row of the queue's database, a larger one as a file.
+SMALL, LARGE = 0, 70000
+
+
+def submit(system, recipient, number, size=SMALL):
+    message = make_message(recipient, number, size)
     with far.Submission(system.submission_port, "ann@example.org", PASSWORD) as client:
         client.send("ann@example.org", [recipient], message, " BODY=8BITMIME")
     return message
@@ -107,14 +115,15 @@ def status_of(dsn):
     return list(dsn.walk())[2].get_payload()[1]
 
 
-def test_arrives_as_it_was_sent(system, outside):
+@pytest.mark.parametrize("number,size", [(1, SMALL), (31, LARGE)])
+def test_arrives_as_it_was_sent(system, outside, number, size):
     """Also over TLS, which Postfix offers; and the queue is empty afterwards."""
     _, _, postfix = outside
-    message = submit(system, "someone@far.example", 1)
+    message = submit(system, "someone@far.example", number, size)
     stored = wait_for_arrival(system, postfix, message)
     assert b"from mail.example.org" in stored
     assert b"with ESMTPS" in stored.partition(b"Subject:")[0]
-    assert not list((system.directory / "data/spool").iterdir())
+    assert not list(system.directory.glob("data/spool/*/*"))
 
 
 def test_no_mx_means_the_address(system, outside):
@@ -168,11 +177,12 @@ def test_dropped_connections(system, outside):
         server.stop()
 
 
-def test_dsn_after_the_last_attempt(system, outside):
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_dsn_after_the_last_attempt(system, outside, size):
     port, _, _ = outside
     server = far.Misbehaving(DEAD_IP, port, far.refusing(b"450 4.2.0 mailbox busy"))
     try:
-        submit(system, "someone@dead.far.example", 6)
+        submit(system, "someone@dead.far.example", 6, size)
         delayed, failed = wait_for_dsns(system, 2)
         assert server.connections == 6
     finally:
@@ -214,7 +224,7 @@ def test_permanent_refusals(system, outside):
 
 
 def test_a_stopped_deliverer_gives_back_what_waits(outside, make_mailrail):
-    """What runs comes to its end, what waits is not counted as an attempt."""
+    """What waits, for its turn or for a greeting, is not counted as an attempt."""
     port, zone, postfix = outside
     system = make_mailrail(store={"queue_connections_per_domain": 1}, dns_resolver=zone.options(),
                            queue_deliverer={"port": port})
@@ -268,8 +278,9 @@ def test_the_postmaster_hears_when_the_sender_is_gone(system, outside):
     wait_until(lambda: not system.list("queue", "list"), 10, "an empty queue")
 
 
-def test_local_recipients_need_no_network(system):
-    message = submit(system, "ann@example.org", 10)
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_local_recipients_need_no_network(system, size):
+    message = submit(system, "ann@example.org", 10, size)
     received = wait_until(lambda: inbox(system), 20, "the delivery")[0]
     assert received["Return-Path"] == "<ann@example.org>"
     assert received["Delivered-To"] == "ann@example.org"
@@ -277,6 +288,10 @@ def test_local_recipients_need_no_network(system):
         imap.select("INBOX")
         text = imap.fetch("1", "BODY.PEEK[]")[1][0][1]
     assert text.endswith(message)
+
+
+def mixed(recipient, number):
+    return make_message(recipient, number, LARGE if number % 3 == 0 else SMALL)
 
 
 @pytest.mark.parametrize("recipient", ["someone@far.example", "bob@example.org"])
@@ -288,16 +303,40 @@ def test_a_killed_deliverer_loses_nothing(outside, make_mailrail, recipient):
                            queue_deliverer={"port": port, "lease_ms": 2000})
     with far.Submission(system.submission_port, "ann@example.org", PASSWORD) as client:
         for number in range(first, first + count):
-            client.send("ann@example.org", [recipient], make_message(recipient, number),
-                        " BODY=8BITMIME")
+            client.send("ann@example.org", [recipient], mixed(recipient, number), " BODY=8BITMIME")
             if number % 6 == 5 and system.pid_of("queue-deliverer"):
                 system.kill("queue-deliverer")
                 time.sleep(0.05)
     wait_until(lambda: not system.list("queue", "list"), 60, "an empty queue")
     if recipient.endswith("far.example"):
         for number in range(first, first + count):
-            wait_until(lambda: arrived(postfix, make_message(recipient, number)), 20, "the arrival")
+            wait_until(lambda: arrived(postfix, mixed(recipient, number)), 20, "the arrival")
     else:
         with system.imap("bob@example.org") as imap:
             assert imap.select("INBOX")[1] == [str(count).encode()]
     assert not [dsn for dsn in inbox(system) if dsn.get_content_type() == "multipart/report"]
+    wait_until(lambda: not list(system.directory.glob("data/queue/msg/*/*")), 10, "no file being left")
+
+
+def test_a_killed_store_loses_nothing(outside, make_mailrail):
+    """What was acknowledged is there: as a row or as a file, whatever was being written."""
+    port, zone, postfix = outside
+    recipient, accepted = "someone@far.example", []
+    system = make_mailrail(store={"queue_retry_ms": RETRY_MS}, dns_resolver=zone.options(),
+                           queue_deliverer={"port": port, "lease_ms": 2000})
+    with far.Submission(system.submission_port, "ann@example.org", PASSWORD) as client:
+        for number in range(3000, 3040):
+            try:
+                client.send("ann@example.org", [recipient], mixed(recipient, number), " BODY=8BITMIME")
+                accepted.append(number)
+            except AssertionError:  # not now, while store is away
+                client.ask("RSET")
+                time.sleep(0.2)
+            if number % 8 == 7 and system.pid_of("store"):
+                threading.Timer(random.uniform(0, 0.02), system.kill, ["store"]).start()
+    assert len(accepted) > 10
+    wait_until(lambda: system.command("queue", "list", check=False).returncode == 0, 30, "store")
+    wait_until(lambda: not system.list("queue", "list"), 60, "an empty queue")
+    for number in accepted:
+        wait_until(lambda: arrived(postfix, mixed(recipient, number)), 20, "the arrival")
+    system.command("verifydata")

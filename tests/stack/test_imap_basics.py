@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import os
 import re
+import subprocess
 import time
 
 import pytest
@@ -155,6 +156,20 @@ def test_appended_message_comes_back_byte_for_byte(plain):
         assert c("NOOP")[0] == b"* 1 FETCH (UID 1 FLAGS (\\Seen))"
 
 
+def test_reading_under_examine_sets_no_seen(plain):
+    with Client(plain.imap_port) as c:
+        c.append(letter=LETTER)
+        c("EXAMINE INBOX")
+        for item in ("BODY[]", "BODY[TEXT]", "RFC822", "RFC822.TEXT", "BINARY[1]"):
+            answer = c(f"FETCH 1 ({item})")
+            assert answer[-1].split()[1] == b"OK" and not any(b"\\Seen" in line for line in answer)
+        assert b"FLAGS ()" in c("FETCH 1 FLAGS")[0]
+        c("SELECT INBOX")
+        assert b"FLAGS ()" in c("FETCH 1 FLAGS")[0], "not on disk either"
+        c("FETCH 1 BODY[TEXT]")
+        assert b"FLAGS (\\Seen)" in c("FETCH 1 FLAGS")[0], "SELECT does set it"
+
+
 def test_bare_line_ends_become_crlf(plain):
     with Client(plain.imap_port) as c:
         c.append(letter=b"a: b\n\nx\n")
@@ -249,8 +264,45 @@ def test_silence_ends_a_connection(make_mailrail):
         assert r.line().startswith(b"* BYE") and r.at_end()
 
 
+def idling(mailrail):
+    client = Client(mailrail.imaps_port, tls=True)
+    client("SELECT INBOX")
+    client.send("i IDLE\r\n")
+    assert client.line().startswith(b"+ ")
+    return client
+
+
+def test_who_idles_hears_from_time_to_time_that_there_is_nothing(make_mailrail):
+    mailrail = make_mailrail(imap={"idle_notice_s": 1, "idle_timeout_s": 4})
+    with idling(mailrail) as client:
+        assert client.line() == b"* OK still here\r\n"
+        mailrail.deliver()
+        seen = {client.line() for _ in range(2)}
+        assert b"* 1 EXISTS\r\n" in seen
+        client.send("DONE\r\n")
+        lines = iter(client.line, None)
+        assert next(line for line in lines if b"still here" not in line and b"RECENT" not in line).startswith(b"i OK")
+        client.send("i IDLE\r\n")
+        last = next(line for line in lines if line.startswith(b"* BYE"))
+        assert b"too long" in last and client.at_end()
+
+
+def test_routers_on_the_way_keep_a_silent_connection(make_mailrail):
+    """They see the probes of TCP; the usual time is shorter than theirs, which is often 350 s."""
+    for options, seconds in (({}, 300), ({"keepalive_s": 33}, 33)):
+        mailrail = make_mailrail(imap=options)
+        with idling(mailrail):
+            def next_probe():
+                timers = subprocess.run(["ss", "-tnoH", "state", "established", f"sport = :{mailrail.imaps_port}"],
+                                        capture_output=True, text=True, check=True).stdout
+                return re.search(r"keepalive,(?:(\d+)min)?(?:(\d+)(?:\.\d+)?sec)?", timers)
+
+            minutes, rest = wait_until(next_probe, 30, "silence").groups()
+            assert seconds - 40 <= int(minutes or 0) * 60 + int(rest or 0) <= seconds
+
+
 def test_connections_of_an_address_are_limited(make_mailrail):
-    mailrail = make_mailrail(imap={"limit_connections": True})
+    mailrail = make_mailrail(localserve=False, imap={"limit_connections": True})
     sessions = [Raw(mailrail.imap_port) for _ in range(30)]
     try:
         assert all(s.line().startswith(b"* OK") for s in sessions)

@@ -1,6 +1,6 @@
 """`deploy/local/up` and `down`, as a newcomer uses them, and the usual mail programs.
 
-The ports are fixed: skipped where something else listens there.
+Its ports are the usual ones plus 1000, or plus more where something else listens there.
 """
 import pathlib
 import re
@@ -8,12 +8,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from typing import NamedTuple
 
 import pytest
 
-from conftest import ROOT, ENVIRONMENT
+from conftest import ROOT, ENVIRONMENT, wait_until
 
-PORTS = (1025, 1587, 1465, 1143, 1993)
 PASSWORD = "mailrail-local"
 
 
@@ -40,18 +40,43 @@ def read(path):
         return b""
 
 
+class Ports:
+    """The ports of one `--port-offset`."""
+
+    def __init__(self, offset):
+        self.offset = offset
+        self.smtp, self.submission, self.submissions, self.imap, self.imaps = (
+            offset + usual for usual in (25, 587, 465, 143, 993))
+
+    def all(self):
+        return (self.smtp, self.submission, self.submissions, self.imap, self.imaps)
+
+
+class Local(NamedTuple):
+    data: pathlib.Path
+    said: str
+    ports: Ports
+
+
+def free_ports_of_deploy():
+    for offset in range(1000, 20000, 1000):
+        ports = Ports(offset)
+        if not any(is_open(port) for port in ports.all()):
+            return ports
+    raise AssertionError("something listens on some port of every --port-offset up to 20000")
+
+
 @pytest.fixture(scope="module")
 def local():
     """A system started by `deploy/local/up --detach` in a directory that did not exist."""
-    for port in PORTS:
-        if is_open(port):
-            pytest.skip(f"port {port} is in use")
     home = pathlib.Path(tempfile.mkdtemp(prefix="mr-", dir="/tmp"))
     data = home / "data"
     try:
-        done = run(ROOT / "deploy/local/up", "--data", data, "--detach", HOME=str(home))
+        ports = free_ports_of_deploy()
+        offset = [] if ports.offset == 1000 else ["--port-offset", ports.offset]
+        done = run(ROOT / "deploy/local/up", "--data", data, *offset, "--detach", HOME=str(home))
         assert done.returncode == 0, done.stdout + done.stderr
-        yield data, done.stdout
+        yield Local(data, done.stdout, ports)
         done = run(ROOT / "deploy/local/down", "--data", data)
         assert done.returncode == 0, done.stderr
         assert not processes_of(data)
@@ -65,26 +90,24 @@ def mailrail(data, *words):
     return run(ROOT / "build/release/bin/mailrail", *words, "--config", data / "mailrail.conf")
 
 
-def send(subject):
-    done = run("swaks", "--server", "127.0.0.1:1025", "--from", "you@nowhere.example",
+def send(local, subject):
+    done = run("swaks", "--server", f"127.0.0.1:{local.ports.smtp}", "--from", "you@nowhere.example",
                "--to", "me@localhost", "--header", f"Subject: {subject}", "--body", "Hello there.")
     assert done.returncode == 0, done.stdout
 
 
 def test_up_says_how_to_use_it(local):
-    data, said = local
-    for word in ("me@localhost", PASSWORD, str(data), *map(str, PORTS)):
-        assert word in said
-    for port in PORTS:
+    for word in ("me@localhost", PASSWORD, str(local.data), *map(str, local.ports.all())):
+        assert word in local.said
+    for port in local.ports.all():
         assert is_open(port)
-    if pathlib.Path("/proc/net/if_inet6").exists() and \
-            "0" * 31 + "1" in pathlib.Path("/proc/net/if_inet6").read_text():
-        assert is_open(1025, "::1") and is_open(1993, "::1")
+    has_ipv6 = "0" * 31 + "1" in read(pathlib.Path("/proc/net/if_inet6")).decode()
+    assert ("runs, on 127.0.0.1 and ::1." if has_ipv6 else "runs, on 127.0.0.1.") in local.said
+    assert not has_ipv6 or all(is_open(port, "::1") for port in local.ports.all())
 
 
 def test_the_two_lines_to_try(local):
-    _, said = local
-    lines = [line.strip() for line in said.splitlines() if " curl " in line]
+    lines = [line.strip() for line in local.said.splitlines() if " curl " in line]
     assert len(lines) == 2
     for line in lines:
         done = run("bash", "-c", line)
@@ -93,41 +116,58 @@ def test_the_two_lines_to_try(local):
 
 
 def test_swaks_sends_and_curl_reads(local):
-    send("for curl")
+    send(local, "for curl")
     done = run("curl", "-sk", "--user", f"me@localhost:{PASSWORD}",
-               "imaps://127.0.0.1:1993/INBOX?SUBJECT%20%22for%20curl%22")
+               f"imaps://127.0.0.1:{local.ports.imaps}/INBOX?SUBJECT%20%22for%20curl%22")
     found = re.search(r"SEARCH(?: .*)? (\d+)", done.stdout)
     assert done.returncode == 0 and found, (done.stdout, done.stderr)
     done = run("curl", "-sk", "--user", f"me@localhost:{PASSWORD}",
-               f"imaps://127.0.0.1:1993/INBOX;MAILINDEX={found[1]}")
+               f"imaps://127.0.0.1:{local.ports.imaps}/INBOX;MAILINDEX={found[1]}")
     assert "Subject: for curl" in done.stdout and "Hello there." in done.stdout
 
 
 def test_any_local_part_is_accepted(local):
-    done = run("swaks", "--server", "127.0.0.1:1025", "--from", "you@nowhere.example",
+    done = run("swaks", "--server", f"127.0.0.1:{local.ports.smtp}", "--from", "you@nowhere.example",
                "--to", "whoever@localhost")
     assert done.returncode == 0, done.stdout
 
 
 def test_submission_with_a_password(local):
-    done = run("swaks", "--server", "127.0.0.1:1587", "--tls", "--auth", "PLAIN",
+    done = run("swaks", "--server", f"127.0.0.1:{local.ports.submission}", "--tls", "--auth", "PLAIN",
                "--auth-user", "me@localhost", "--auth-password", PASSWORD,
                "--from", "me@localhost", "--to", "me@localhost", "--header", "Subject: to myself")
     assert done.returncode == 0, done.stdout
-    wrong = run("swaks", "--server", "127.0.0.1:1587", "--tls", "--auth", "PLAIN",
+    wrong = run("swaks", "--server", f"127.0.0.1:{local.ports.submission}", "--tls", "--auth", "PLAIN",
                 "--auth-user", "me@localhost", "--auth-password", "wrong", "--to", "me@localhost")
     assert wrong.returncode != 0
 
 
+def test_what_is_submitted_for_others_stays_here(local):
+    """The letter goes through the queue, comes back to port 1025, and is in the inbox."""
+    done = run("swaks", "--server", f"127.0.0.1:{local.ports.submission}", "--tls", "--auth", "PLAIN",
+               "--auth-user", "me@localhost", "--auth-password", PASSWORD,
+               "--from", "me@localhost", "--to", "a@example.org", "--header", "Subject: for the world")
+    assert done.returncode == 0, done.stdout
+    search = ("curl", "-sk", "--user", f"me@localhost:{PASSWORD}",
+              f"imaps://127.0.0.1:{local.ports.imaps}/INBOX?SUBJECT%20%22for%20the%20world%22")
+    wait_until(lambda: re.search(r"SEARCH(?: .*)? \d+", run(*search).stdout), 20, "the letter")
+
+
+def test_addresses_ask_for_failures(local):
+    done = run("swaks", "--server", f"127.0.0.1:{local.ports.smtp}", "--from", "you@nowhere.example",
+               "--to", "rcptto452@example.org")
+    assert done.returncode != 0 and "<** 452 4.0.0" in done.stdout
+
+
 def test_mbsync_fetches(local, tmp_path):
-    send("for mbsync")
-    done = run("openssl", "x509", "-in", local[0] / "tls/localhost.crt")
+    send(local, "for mbsync")
+    done = run("openssl", "x509", "-in", local.data / "tls/localhost.crt")
     (tmp_path / "cert.pem").write_text(done.stdout)
     (tmp_path / "mail").mkdir()
     (tmp_path / "mbsyncrc").write_text(f"""
 IMAPAccount local
 Host localhost
-Port 1993
+Port {local.ports.imaps}
 User me@localhost
 Pass {PASSWORD}
 SSLType IMAPS
@@ -155,14 +195,14 @@ SyncState *
 
 
 def test_neomutt_reads(local, tmp_path):
-    send("for neomutt")
+    send(local, "for neomutt")
     (tmp_path / "muttrc").write_text(f"""
-set folder = "imaps://localhost:1993/"
+set folder = "imaps://localhost:{local.ports.imaps}/"
 set imap_user = "me@localhost"
 set imap_pass = "{PASSWORD}"
-set spoolfile = "imaps://localhost:1993/INBOX"
+set spoolfile = "imaps://localhost:{local.ports.imaps}/INBOX"
 set ssl_usesystemcerts = no
-set certificate_file = "{local[0]}/tls/localhost.crt"
+set certificate_file = "{local.data}/tls/localhost.crt"
 set quit = yes
 set header_cache = ""
 set wait_key = no
@@ -176,25 +216,79 @@ push "<limit>~s 'for neomutt'<enter><pipe-message>cat >{tmp_path}/read<enter><ex
 
 
 def test_status_and_data(local):
-    data, _ = local
+    data = local.data
     assert mailrail(data, "status").returncode == 0
-    assert mailrail(data, "verifydata").returncode == 0
+    assert mailrail(data, "verifydata").stdout == "OK\n", "no warning of what up puts there"
 
 
 def test_second_up_changes_nothing(local):
-    data, _ = local
+    data = local.data
     before = (data / "run/mailrail.pid").read_text()
     done = run(ROOT / "deploy/local/up", "--data", data, "--detach")
     assert done.returncode == 0 and PASSWORD in done.stdout
     assert (data / "run/mailrail.pid").read_text() == before
 
 
+def test_ports_of_a_directory_stay(local):
+    done = run(ROOT / "deploy/local/down", "--data", local.data)
+    assert done.returncode == 0, done.stderr
+    done = run(ROOT / "deploy/local/up", "--data", local.data, "--port-offset", "3000", "--detach")
+    assert done.returncode == 1 and f"are in {local.data}/mailrail.conf: change them there" in done.stderr
+    assert run(ROOT / "deploy/local/up", "--data", local.data, "--detach").returncode == 0
+
+
+def test_log_goes_on_and_is_put_aside_when_large(local):
+    log = local.data / "mailrail.log"
+
+    def restart():
+        assert run(ROOT / "deploy/local/down", "--data", local.data).returncode == 0
+        assert run(ROOT / "deploy/local/up", "--data", local.data, "--detach").returncode == 0
+
+    before = log.read_text()
+    restart()
+    assert log.read_text().startswith(before) and len(log.read_text()) > len(before)
+    with open(log, "a") as file:
+        file.write("x" * 10_000_000 + "\n")
+    restart()
+    assert log.stat().st_size < 1_000_000
+    assert (local.data / "mailrail.log.1").read_text().startswith(before)
+
+
+def test_failed_start_says_why(local):
+    """Only what this start said, and only its errors."""
+    assert run(ROOT / "deploy/local/down", "--data", local.data).returncode == 0
+    with socket.create_server(("127.0.0.1", local.ports.imap)):
+        done = run(ROOT / "deploy/local/up", "--data", local.data, "--detach")
+    assert done.returncode == 1
+    assert f"127.0.0.1:{local.ports.imap}" in done.stderr and "Address already in use" in done.stderr
+    assert " l=info " not in done.stderr and len(done.stderr.splitlines()) < 6
+    config = local.data / "mailrail.conf"
+    good = config.read_text()
+    config.write_text(good + "hostnmae = \"x\";\n")
+    done = run(ROOT / "deploy/local/up", "--data", local.data, "--detach")
+    config.write_text(good)
+    assert done.returncode == 1 and 'unknown option, did you mean "hostname"?' in done.stderr
+    assert "Address already in use" not in done.stderr
+    assert run(ROOT / "deploy/local/up", "--data", local.data, "--detach").returncode == 0
+
+
+def test_says_when_mail_leaves_the_machine(local):
+    """With a configuration of an earlier release, or a changed one."""
+    assert "Nothing leaves this machine" in local.said
+    config = local.data / "mailrail.conf"
+    good = config.read_text()
+    config.write_text(re.sub(r"relay = .*;", "", good))
+    done = run(ROOT / "deploy/local/up", "--data", local.data, "--detach")
+    config.write_text(good)
+    assert "Mail for other domains LEAVES this machine" in done.stdout
+
+
 def test_restart_keeps_mail(local):
-    data, _ = local
-    send("before the restart")
+    data = local.data
+    send(local, "before the restart")
     assert run(ROOT / "deploy/local/down", "--data", data).returncode == 0
-    assert not is_open(1025)
+    assert not is_open(local.ports.smtp)
     assert run(ROOT / "deploy/local/up", "--data", data, "--detach").returncode == 0
     done = run("curl", "-sk", "--user", f"me@localhost:{PASSWORD}",
-               "imaps://127.0.0.1:1993/INBOX?SUBJECT%20%22before%20the%20restart%22")
+               f"imaps://127.0.0.1:{local.ports.imaps}/INBOX?SUBJECT%20%22before%20the%20restart%22")
     assert re.search(r"SEARCH(?: .*)? \d+", done.stdout)

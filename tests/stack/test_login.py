@@ -238,6 +238,15 @@ def test_clients_of_the_standard_library(shared_mailrail):
         assert imap.login_cram_md5(USER, PASSWORD)[0] == "OK"
 
 
+def test_failures_are_logged_with_the_address(mailrail):
+    with mailrail.raw_imap(tls=True) as raw:
+        raw.line()
+        raw.send(f"a login {USER} wrong\r\n")
+        assert raw.line().startswith(b"a NO [AUTHENTICATIONFAILED] ")
+    [line] = [line for line in mailrail.log().splitlines() if 'm="failed login"' in line]
+    assert f"username={USER} ip=127.0.0.1" in line
+
+
 def test_a_new_password_ends_old_logins(make_mailrail):
     mailrail = make_mailrail()
     imap, idling = mailrail.imap(USER), mailrail.imap(USER)

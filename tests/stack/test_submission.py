@@ -147,21 +147,36 @@ def test_the_trace_hides_secrets(make_mailrail):
     assert "very private words" not in log
 
 
-def test_ten_failed_logins_close_the_door(make_mailrail):
+def test_ten_failed_logins_at_both_doors_close_both(make_mailrail):
     mailrail = make_mailrail(localserve=False, submission={"limit_connections": True},
-                             smtp_in={"limit_connections": True})
+                             imap={"limit_connections": True}, smtp_in={"limit_connections": True})
     # The window is a minute of the clock: not across its end.
     if time.time() % 60 > 35:
         time.sleep(61 - time.time() % 60)
-    for _ in range(10):
+    forgiving = mailrail.raw_submission()
+    hello(forgiving)
+    for _ in range(5):
         with mailrail.raw_submission() as raw:
             hello(raw)
             assert say(raw, plain(password="wrong").strip()).startswith("535 ")
-    with mailrail.raw_submission() as raw:
-        assert raw.reply().startswith(b"421 4.7.0 ")
-        assert raw.at_end()
+        with mailrail.raw_imap(tls=True) as raw:
+            raw.line()
+            raw.send(f"a login {ANN} wrong\r\n")
+            assert raw.line().startswith(b"a NO [AUTHENTICATIONFAILED] ")
+
+    def greetings():
+        with mailrail.raw_submission(tls=False) as smtp, mailrail.raw_imap() as imap:
+            return smtp.reply()[:10], imap.line()[:5]
+    closed = (b"421 4.7.0 ", b"* BYE")
+    wait_until(lambda: greetings() == closed, 5, "both doors closed")
+    for door in (mailrail.raw_submission, mailrail.raw_imap):
+        with pytest.raises(OSError):  # no handshake is spent on them
+            door(tls=True)
     with mailrail.raw_smtp() as raw:
         assert raw.reply().startswith(b"220 ")
+    assert say(forgiving, plain().strip()).startswith("235 ")
+    wait_until(lambda: greetings() == (b"220 mail.e", b"* OK "), 5, "both doors open again")
+    forgiving.close()
 
 
 # Sending.
@@ -181,6 +196,73 @@ def test_a_letter_to_a_local_user(mailrail):
     assert re.match(rb"Received: from mail\.example\.org by mail\.example\.org via tcp with ESMTPSA "
                     rb"id [\w-]{22} \(TLS1\.3 \S+\) for <bob@example\.org>; ", received[-1])
     assert b"127.0.0.1" not in received[-1], "where the user sits is not told"
+
+
+def letter_of(size, recipient):
+    """With so many bytes, of which the last lines begin with dots."""
+    head = (f"From: Ann <{ANN}>\r\nTo: <{recipient}>\r\nSubject: {size}\r\n"
+            f"Date: Fri, 2 Jan 2026 03:04:05 +0000\r\nMessage-ID: <{size}@example.org>\r\n\r\n")
+    tail = "\r\n.\r\n..\r\n"
+    lines = "".join(f"{n:077}\r\n" for n in range((size - len(head) - len(tail)) // 79))
+    return head + lines + "x" * (size - len(head) - len(lines) - len(tail)) + tail
+
+
+@pytest.mark.parametrize("size", [65535, 65536, 65537, 200000])
+def test_letters_of_all_sizes_arrive_unchanged(shared_mailrail, size):
+    """Up to 64 KiB they are rows of the queue, above files; neither is seen from outside."""
+    letter = letter_of(size, "bob@example.org").encode()
+    assert len(letter) == size
+    with shared_mailrail.submission() as smtp:
+        smtp.sendmail(ANN, ["bob@example.org"], letter, ["HOLDFOR=600"])
+    entry = queue(shared_mailrail)[0]
+    files = list((shared_mailrail.directory / "data/queue/msg").glob("*/*"))
+    assert len(files) == (size > 65536) and entry["size"] > size
+    assert not list(shared_mailrail.directory.glob("data/spool/*/*"))
+    shared_mailrail.command("verifydata")
+    shared_mailrail.command("queue", "kick", "--all")
+
+    def arrived():
+        with shared_mailrail.imap("bob@example.org") as imap:
+            imap.select(readonly=True)
+            found = imap.uid("search", f'HEADER Message-ID "<{size}@example.org>"')[1][0]
+            return found and imap.uid("fetch", found.decode(), "(BODY.PEEK[])")[1][0]
+    assert wait_until(arrived, 20, "the letter in the mailbox")[1].endswith(letter)
+    wait_until(lambda: not queue(shared_mailrail), 10, "an empty queue")
+    wait_until(lambda: not list((shared_mailrail.directory / "data/queue/msg").glob("*/*")), 10,
+               "the end of the file")
+
+
+def test_more_text_than_one_lease_carries(mailrail):
+    """150 letters of nearly 64 KiB are due at the same moment."""
+    letter = letter_of(65000, "bob@example.org")
+    with mailrail.submission() as smtp:
+        for number in range(150):
+            smtp.sendmail(ANN, ["bob@example.org"], letter.replace("<65000@", f"<{number}@"), ["HOLDFOR=600"])
+    mailrail.command("queue", "kick", "--all")
+    wait_until(lambda: not queue(mailrail), 90, "an empty queue")
+    with mailrail.imap("bob@example.org") as imap:
+        assert imap.select(readonly=True)[1] == [b"150"]
+        found = imap.uid("search", "SMALLER 65000")[1][0]
+    assert not found
+    attempts = [line for line in mailrail.log().splitlines() if '"delivery attempt"' in line]
+    assert len(attempts) == 150 and all(" result=delivered " in line for line in attempts)
+
+
+def test_a_letter_of_many_parts_to_many_people(mailrail):
+    """Its structure, a megabyte, would not fit the bus once for each recipient."""
+    mailrail.command("domain", "set", "example.org", "--accept-any", "yes", "--any-account", "bob")
+    part = f'--b\r\nContent-Type: text/plain; name="{"n" * 100}"\r\n\r\n'
+    letter = (f"From: {ANN}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+              + part * 9000 + "--b--\r\n")
+    with mailrail.submission() as smtp:
+        smtp.sendmail(ANN, [f"u{n}@example.org" for n in range(100)], letter)
+        smtp.sendmail(ANN, ["bob@example.org"], LETTER)
+
+    def count():
+        with mailrail.imap("bob@example.org") as imap:
+            return int(imap.select(readonly=True)[1][0])
+    wait_until(lambda: count() == 101, 60, "all copies, and the letter behind")
+    wait_until(lambda: mailrail.list("queue", "list") == [], 10, "an empty queue")
 
 
 def test_what_is_missing_is_added(mailrail):

@@ -3,8 +3,10 @@
 #include "common/base/bug.h"
 #include "common/service/layout.h"
 #include "common/sys/file.h"
+#include "tests/unit/support/remove_tree.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +20,9 @@ void smtpd_fixture_init(struct smtpd_fixture *f)
     BUG_ON(!mkdtemp(f->directory));
     arena_init(&f->service.arena, 1 << 20);
     struct str data = str_from_cstr(f->directory);
-    if (!directory_make(layout_spool_directory(data).text, 0700, &err))
+    if (!directory_make(layout_spool_directory(data, STR("")).text, 0700, &err))
         BUG("%s", err.detail);
+    signal(SIGPIPE, SIG_IGN); /* as service_main does */
     f->log = log_new(STDERR_FILENO, LOG_ERROR);
     f->service.name = "test";
     f->service.log = log_root(f->log, "test");
@@ -57,16 +60,6 @@ uint16_t smtpd_fixture_start(struct smtpd_fixture *f, const struct smtpd_config 
     return smtpd_port(f->server, 0);
 }
 
-static void remove_files(const char *directory)
-{
-    DIR *dir = opendir(directory);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir)))
-        unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
-    rmdir(directory);
-}
-
 void smtpd_fixture_release(struct smtpd_fixture *f)
 {
     if (f->server) {
@@ -77,8 +70,7 @@ void smtpd_fixture_release(struct smtpd_fixture *f)
     metrics_free(f->service.metrics);
     log_free(f->log);
     arena_release(&f->service.arena);
-    remove_files(layout_spool_directory(str_from_cstr(f->directory)).text);
-    remove_files(f->directory);
+    remove_tree(f->directory);
 }
 
 static int is_dialogue(const struct dirent *entry)

@@ -9,6 +9,7 @@ struct people {
     struct str salt;
     unsigned iterations;
     bool no_cram;
+    bool has_key; /* the client holds the key of "user" */
 };
 
 static struct arena arena;
@@ -58,6 +59,17 @@ static bool find_cram_md5(void *user, struct str login, struct cram_md5_secret *
     return true;
 }
 
+static bool check_key(void *user, struct str identity, struct str *ret_login, bool *ret_right,
+                      struct err *err)
+{
+    (void)err;
+    const struct people *people = user;
+    *ret_right = people->has_key && (identity.len == 0 || str_eq(identity, STR("user")));
+    if (*ret_right)
+        *ret_login = STR("user");
+    return true;
+}
+
 static struct str decoded(const char *base64)
 {
     struct buf b;
@@ -79,7 +91,8 @@ struct exchange {
 static void begin(struct exchange *x, const char *mechanism)
 {
     *x = (struct exchange){.people = {.salt = STR("salt"), .iterations = 1}};
-    x->users = (struct sasl_users){check_password, find_scram, find_cram_md5, &x->people};
+    x->users =
+        (struct sasl_users){check_password, find_scram, find_cram_md5, check_key, &x->people};
     x->step = (struct sasl_step){
         .mechanism = str_from_cstr(mechanism),
         .nonce = STR("3rfcNHYJY1ZVvWVs7j"),
@@ -363,6 +376,42 @@ Test(sasl, login_asks_twice_or_once)
     expect_failure(&x, "wrong", SASL_CREDENTIALS);
 }
 
+/* RFC 4422 A */
+Test(sasl, external_is_what_tls_has_proven)
+{
+    static const struct {
+        const char *name;
+        const char *response; /* NULL: none at first, then empty */
+        bool has_key;
+        bool succeeds;
+        enum sasl_failure failure;
+    } rows[] = {
+        {"own identity", "", true, true, 0},
+        {"own identity, asked for", NULL, true, true, 0},
+        {"own identity by its name", "user", true, true, 0},
+        {"somebody else", "other", true, false, SASL_CREDENTIALS},
+        {"no name", "us\xff", true, false, SASL_ENCODING},
+        {"no key", "", false, false, SASL_CREDENTIALS},
+        {"a name but no key", "user", false, false, SASL_CREDENTIALS},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct exchange x;
+        begin(&x, "EXTERNAL");
+        x.people.has_key = rows[i].has_key;
+        if (!rows[i].response)
+            expect_challenge(&x, NULL, "");
+        if (rows[i].succeeds)
+            expect_success(&x, rows[i].response ? rows[i].response : "");
+        else
+            expect_failure(&x, rows[i].response, rows[i].failure);
+    }
+    struct exchange x;
+    begin(&x, "EXTERNAL");
+    x.people.has_key = true;
+    cr_assert(send_bytes(&x, STR("user\0user")));
+    cr_assert_eq(x.reply.failure, SASL_ENCODING, "NUL");
+}
+
 Test(sasl, unknown_mechanisms_are_refused)
 {
     enum err_kind kind = ERR_NONE;
@@ -372,6 +421,6 @@ Test(sasl, unknown_mechanisms_are_refused)
     cr_assert_eq(kind, ERR_NOT_FOUND);
     begin(&x, "plain");
     cr_assert(!send(&x, "", NULL));
-    cr_assert_str_eq(sasl_mechanism_name(0), "SCRAM-SHA-256-PLUS");
-    cr_assert_null(sasl_mechanism_name(7));
+    cr_assert_str_eq(sasl_mechanism_name(0), "EXTERNAL");
+    cr_assert_null(sasl_mechanism_name(8));
 }

@@ -34,8 +34,8 @@ Test(err, system_errors_have_the_kind_that_says_what_to_do)
         int errnum;
         enum err_kind kind;
     } rows[] = {
-        {ENOSPC, ERR_TEMPORARY}, {EDQUOT, ERR_TEMPORARY},         {ENOENT, ERR_NOT_FOUND},
-        {EACCES, ERR_DENIED},    {ECONNREFUSED, ERR_UNAVAILABLE}, {EEXIST, ERR_CONFLICT},
+        {ENOSPC, ERR_NO_SPACE}, {EDQUOT, ERR_NO_SPACE},          {ENOENT, ERR_NOT_FOUND},
+        {EACCES, ERR_DENIED},   {ECONNREFUSED, ERR_UNAVAILABLE}, {EEXIST, ERR_CONFLICT},
         {EIO, ERR_INTERNAL},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -66,9 +66,9 @@ static const struct event_handler handler = {.event = event, .reconnected = reco
 Test(events, only_subscribed_topics_arrive_in_order)
 {
     struct err err;
-    struct event_publisher *p = event_publisher_new(url, 0, &err);
+    struct event_publisher *p = event_publisher_new(bus_at(url), 0, &err);
     cr_assert(p, "%s", err.detail);
-    struct event_subscriber *s = event_subscriber_new(url, &handler, &err);
+    struct event_subscriber *s = event_subscriber_new(bus_at(url), &handler, &err);
     event_subscribe(s, "account/1/");
     cr_assert(wait_until(&reconnections, 1));
     publish(p, "account/2/", 1);
@@ -92,13 +92,13 @@ Test(events, only_subscribed_topics_arrive_in_order)
 Test(events, a_subscriber_is_told_when_it_has_been_away)
 {
     struct err err;
-    struct event_subscriber *s = event_subscriber_new(url, &handler, &err);
+    struct event_subscriber *s = event_subscriber_new(bus_at(url), &handler, &err);
     event_subscribe(s, "account/1/");
-    struct event_publisher *p = event_publisher_new(url, 0, &err);
+    struct event_publisher *p = event_publisher_new(bus_at(url), 0, &err);
     cr_assert(p, "%s", err.detail);
     cr_assert(wait_until(&reconnections, 1));
     event_publisher_free(p);
-    p = event_publisher_new(url, 0, &err);
+    p = event_publisher_new(bus_at(url), 0, &err);
     cr_assert(p, "%s", err.detail);
     cr_assert(wait_until(&reconnections, 2));
     publish(p, "account/1/", 7);
@@ -110,9 +110,9 @@ Test(events, a_subscriber_is_told_when_it_has_been_away)
 Test(events, what_happens_at_once_comes_complete_and_in_order)
 {
     struct err err;
-    struct event_publisher *p = event_publisher_new(url, 0, &err);
+    struct event_publisher *p = event_publisher_new(bus_at(url), 0, &err);
     cr_assert(p, "%s", err.detail);
-    struct event_subscriber *s = event_subscriber_new(url, &handler, &err);
+    struct event_subscriber *s = event_subscriber_new(bus_at(url), &handler, &err);
     event_subscribe(s, "account/1/");
     cr_assert(wait_until(&reconnections, 1));
     for (uint64_t i = 1; i <= 100000; i++) /* more than one message holds */
@@ -145,6 +145,41 @@ static void count(nng_pipe pipe, nng_pipe_ev event, void *counter)
     (*(atomic_uint *)counter)++;
 }
 
+static atomic_bool is_enough;
+
+/* Messages so large that each is read in several pieces. */
+static void *send_without_end(void *socket)
+{
+    for (uint64_t i = 1; !is_enough; i++) {
+        nng_msg *message;
+        cr_assert_eq(nng_msg_alloc(&message, 100 * 1000), 0);
+        cr_assert_eq(nng_sendmsg(*(nng_socket *)socket, message, 0), 0);
+    }
+    return NULL;
+}
+
+/* Without nng_mend.c one of some hundred waits for ever. */
+Test(events, a_subscriber_ends_while_a_message_is_half_read, .timeout = 120)
+{
+    struct err err;
+    nng_socket socket;
+    pthread_t sender;
+    atomic_uint subscribers = 0;
+    cr_assert_eq(nng_pub0_open(&socket), 0);
+    cr_assert_eq(nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, count, &subscribers), 0);
+    cr_assert_eq(nng_listen(socket, url, NULL, 0), 0);
+    cr_assert_eq(pthread_create(&sender, NULL, send_without_end, &socket), 0);
+    for (unsigned i = 0; i < 500; i++) {
+        struct event_subscriber *s = event_subscriber_new(bus_at(url), &handler, &err);
+        cr_assert(wait_until(&subscribers, i + 1));
+        usleep(i % 10 * 100);
+        event_subscriber_free(s);
+    }
+    is_enough = true;
+    pthread_join(sender, NULL);
+    nng_close(socket);
+}
+
 Test(events, losses_are_noticed_as_if_the_connection_had_been_away)
 {
     struct err err;
@@ -153,7 +188,7 @@ Test(events, losses_are_noticed_as_if_the_connection_had_been_away)
     cr_assert_eq(nng_pub0_open(&socket), 0);
     cr_assert_eq(nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, count, &subscribers), 0);
     cr_assert_eq(nng_listen(socket, url, NULL, 0), 0);
-    struct event_subscriber *s = event_subscriber_new(url, &handler, &err);
+    struct event_subscriber *s = event_subscriber_new(bus_at(url), &handler, &err);
     event_subscribe(s, "account/1/");
     cr_assert(wait_until(&subscribers, 1));
     send_numbered(socket, 17, 1);

@@ -1,9 +1,12 @@
 #include "common/db/db.h"
+#include "tests/unit/support/remove_tree.h"
 
 #include <criterion/criterion.h>
 
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ADD, FIND, COUNT };
@@ -20,7 +23,7 @@ static const char *const statements[] = {
 
 static struct db_schema schema_at(size_t version)
 {
-    return (struct db_schema){"test.db", migrations, version, statements, ARRAY_LEN(statements)};
+    return (struct db_schema){migrations, version, statements, ARRAY_LEN(statements)};
 }
 
 static char path[64];
@@ -34,10 +37,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char command[128];
     *strrchr(path, '/') = '\0';
-    snprintf(command, sizeof(command), "rm -rf %s", path);
-    cr_assert_eq(system(command), 0);
+    remove_tree(path);
 }
 
 TestSuite(db, .init = setup, .fini = teardown);
@@ -143,4 +144,37 @@ Test(db, a_savepoint_can_be_undone_alone)
     cr_assert(db_commit(db, &err));
     cr_assert_eq(count(db), 1);
     db_close(db);
+}
+
+/* So much that SQLite writes before the commit, which never comes. */
+static void write_and_die(void)
+{
+    sqlite3 *handle;
+    if (sqlite3_open(path, &handle) == SQLITE_OK &&
+        sqlite3_exec(handle,
+                     "PRAGMA cache_size=1; BEGIN; CREATE TABLE half (x);"
+                     "INSERT INTO half VALUES (randomblob(1000000))",
+                     NULL, NULL, NULL) == SQLITE_OK)
+        raise(SIGKILL);
+    _exit(1);
+}
+
+Test(db, what_a_killed_process_left_half_made_waits_for_a_writer)
+{
+    struct err err;
+    int status;
+    struct db_schema s = schema_at(2);
+    pid_t child = fork();
+    if (child == 0)
+        write_and_die();
+    cr_assert(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
+    cr_assert_null(db_open(path, &s, DB_READ_ONLY, 64, &err));
+    cr_assert_eq(err.kind, ERR_STATE, "%s", err.detail);
+    struct db *writer = db_open(path, &s, DB_READ_WRITE, 64, &err);
+    cr_assert(writer && db_is_new(writer), "%s", err.detail);
+    struct db *reader = db_open(path, &s, DB_READ_ONLY, 64, &err);
+    cr_assert(reader, "%s", err.detail);
+    cr_assert_eq(count(reader), 0);
+    db_close(reader);
+    db_close(writer);
 }

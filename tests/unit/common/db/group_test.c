@@ -1,4 +1,5 @@
 #include "common/db/group.h"
+#include "tests/unit/support/remove_tree.h"
 
 #include <criterion/criterion.h>
 
@@ -17,7 +18,7 @@ static const char *const statements[] = {
     [ADD] = "INSERT INTO item VALUES (?)",
     [COUNT] = "SELECT count(*) FROM item",
 };
-static const struct db_schema schema = {"test.db", migrations, ARRAY_LEN(migrations), statements,
+static const struct db_schema schema = {migrations, ARRAY_LEN(migrations), statements,
                                         ARRAY_LEN(statements)};
 
 static char directory[64];
@@ -38,11 +39,9 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char command[128];
     db_group_free(group);
     db_close(db);
-    snprintf(command, sizeof(command), "rm -rf %s", directory);
-    cr_assert_eq(system(command), 0);
+    remove_tree(directory);
 }
 
 TestSuite(group, .init = setup, .fini = teardown);
@@ -119,4 +118,21 @@ Test(group, a_directory_that_cannot_be_synced_fails_the_commit)
     cr_assert_not(db_group_run(group, add_and_name_a_missing_directory, NULL, DB_DURABLE, &err));
     cr_assert(strstr(err.detail, "/nonexistent/directory"), "%s", err.detail);
     cr_assert_eq(count(), 0);
+}
+
+Test(group, a_file_that_cannot_be_synced_fails_the_commit)
+{
+    struct err err;
+    uint64_t name = 1;
+    int pipe_fds[2];
+    struct file_syncer *syncer = file_syncer_new(&err);
+    struct file_sync sync;
+    cr_assert(syncer && pipe(pipe_fds) == 0);
+    file_sync_begin(syncer, &sync, pipe_fds[1]);
+    cr_assert_not(db_group_run_with_file(group, add, &name, DB_DURABLE, &sync, &err));
+    cr_assert(strstr(err.detail, "sync file"), "%s", err.detail);
+    cr_assert_eq(count(), 0);
+    file_syncer_free(syncer);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
 }

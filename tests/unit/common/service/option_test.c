@@ -164,12 +164,54 @@ Test(option, what_is_printed_can_be_read_again)
     arena_release(&arena);
 }
 
+/* As services check what rows cannot say. */
+static void check_door(const void *values, struct option_report *report)
+{
+    const struct door_config *c = values;
+    if (c->port == 26)
+        option_reject(report, "port", "%d is not ours", 26);
+    if (str_eq(c->greeting, STR("rude")))
+        option_reject(report, "greeting", "be nice");
+}
+
+static bool read_checked_door(const char *text, struct buf *all, struct err *err)
+{
+    arena_init(&arena, 1 << 20);
+    const struct option_group group = {"smtp_in", door_options, ARRAY_LEN(door_options), &config,
+                                       check_door};
+    return options_read_text("/etc/m.conf", str_from_cstr(text), &group, 1, &arena, all, err);
+}
+
+Test(option, checks_beyond_the_rows_name_the_place)
+{
+    struct err err;
+    struct buf all;
+    buf_init(&all, 10000);
+    cr_assert(read_checked_door("", NULL, &err), "%s", err.detail);
+    arena_release(&arena);
+    cr_assert_not(
+        read_checked_door("smtp_in = { greeting = \"rude\";\n port = 26; };", &all, &err));
+    cr_expect_str_eq(err.detail, "/etc/m.conf:2: smtp_in.port: 26 is not ours");
+    cr_expect(str_eq(buf_str(&all), STR("/etc/m.conf:2: smtp_in.port: 26 is not ours\n"
+                                        "/etc/m.conf:1: smtp_in.greeting: be nice\n")));
+    arena_release(&arena);
+    setenv("MAILRAIL_SMTP_IN_PORT", "26", 1);
+    cr_assert_not(read_checked_door("", NULL, &err));
+    cr_expect_str_eq(err.detail, "MAILRAIL_SMTP_IN_PORT: 26 is not ours");
+    unsetenv("MAILRAIL_SMTP_IN_PORT");
+    arena_release(&arena);
+    /* Half a configuration is not judged further. */
+    cr_assert_not(read_checked_door("smtp_in = { greeting = \"rude\"; prt = 1; };", NULL, &err));
+    cr_expect(strstr(err.detail, "unknown option") != NULL, "%s", err.detail);
+    arena_release(&arena);
+    buf_release(&all);
+}
+
 static bool read_settings(const char *text, struct settings *settings, struct err *err)
 {
     arena_init(&arena, 1 << 20);
-    const struct option_group group = {NULL, settings_options, settings_option_count, settings};
-    return options_read_text("/m.conf", str_from_cstr(text), &group, 1, &arena, NULL, err) &&
-           settings_check(settings, err);
+    const struct option_group group = settings_group(settings);
+    return options_read_text("/m.conf", str_from_cstr(text), &group, 1, &arena, NULL, err);
 }
 
 Test(settings, doors_have_urls)
@@ -193,13 +235,23 @@ Test(settings, what_cannot_work_is_refused)
         const char *want;
     } rows[] = {
         {"", "/m.conf: hostname: must be set (here, or as MAILRAIL_HOSTNAME in the environment)"},
-        {"hostname = \"a b\";", "hostname: expected end of input at offset 1"},
-        {"hostname = \"z\xc3\xbcrich\";", "hostname: write it in A-label form (xn--...)"},
-        {"hostname = \"h\"; bus = \"tcp://x\";", "bus: needs %s where the name of the door goes"},
-        {"hostname = \"h\"; bus_doors = [\"x\"];", "bus_doors: \"x\" is not door=URL"},
+        {"\nhostname = \"a b\";",
+         "/m.conf:2: hostname: not a domain name: domain \"a b\": character that no domain has"},
+        {"hostname = \"192.0.2.1\";", "/m.conf:1: hostname: not a domain name: "
+                                      "domain \"192.0.2.1\": top-level label of digits"},
+        {"hostname = \"z\xc3\xbcrich\";",
+         "/m.conf:1: hostname: write it in A-label form: \"xn--zrich-kva\""},
+        {"hostname = \"h\";\nbus = \"tcp://x\";",
+         "/m.conf:2: bus: needs %s where the name of the door goes"},
+        {"hostname = \"h\";\nbus_doors = [\"x\"];", "/m.conf:2: bus_doors: \"x\" is not door=URL"},
         {"hostname = \"h\"; log_levels = [\"imap=loud\"];",
-         "log_levels: \"imap=loud\" is not package=level"},
-        {"hostname = \"h\"; tls_key = \"k\";", "tls_certificate, tls_key: one needs the other"},
+         "/m.conf:1: log_levels: \"imap=loud\" is not package=level"},
+        {"hostname = \"h\"; run = \"\";",
+         "/m.conf:1: run: must have 1 to 76 bytes, to leave room for the names of sockets"},
+        {"hostname = \"h\"; tls_key = \"k\";",
+         "/m.conf:1: tls_key: needs its certificate: set tls_certificate as well"},
+        {"hostname = \"h\"; tls_certificate = \"k\";",
+         "/m.conf:1: tls_certificate: needs its key: set tls_key as well"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct settings s = {0};

@@ -35,12 +35,14 @@ Test(received_id, the_key_is_made_once)
     cr_assert(received_id_key_open(str_from_cstr(directory), &first, &err), "%s", err.detail);
     cr_assert(received_id_key_open(str_from_cstr(directory), &second, &err), "%s", err.detail);
     cr_assert_eq(memcmp(&first, &second, sizeof(first)), 0);
-    snprintf(path, sizeof(path), "%s/received-id.key", directory);
+    snprintf(path, sizeof(path), "%s/keys/received-id.key", directory);
     FILE *f = fopen(path, "w");
     fputs("short", f);
     fclose(f);
     cr_assert(!received_id_key_open(str_from_cstr(directory), &first, &err));
     cr_assert_eq(err.kind, ERR_CORRUPT);
     unlink(path);
+    *strrchr(path, '/') = '\0';
+    cr_assert_eq(rmdir(path), 0, "nothing else was left behind");
     cr_assert_eq(rmdir(directory), 0, "nothing else was left behind");
 }

@@ -2,8 +2,10 @@
 
 #include "common/service/layout.h"
 #include "common/sys/file.h"
+#include "tests/unit/support/remove_tree.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,14 +23,13 @@ static void enter(void)
     snprintf(data_text, sizeof(data_text), "/tmp/spool-test-XXXXXX");
     cr_assert(mkdtemp(data_text));
     data = str_from_cstr(data_text);
-    cr_assert(directory_make(layout_spool_directory(data).text, 0700, &err), "%s", err.detail);
+    cr_assert(directory_make(layout_spool_directory(data, STR("")).text, 0700, &err), "%s",
+              err.detail);
 }
 
 static void leave(void)
 {
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf %s", data_text);
-    cr_assert_eq(system(command), 0);
+    remove_tree(data_text);
 }
 
 static bool exists(const char *name)
@@ -57,7 +58,9 @@ Test(spool, what_was_written_is_in_the_file_whatever_its_size)
         struct stat st;
         char byte = 0;
         cr_assert(spool_open(&f, data, "smtp-in", &err), "%s", err.detail);
-        cr_assert(layout_spool_name_is_valid(str_from_cstr(f.name)), "%s", f.name);
+        struct str service;
+        cr_assert(layout_spool_name_is_valid(str_from_cstr(f.name), &service), "%s", f.name);
+        cr_assert(str_eq(service, STR("smtp-in")));
         write_chunks(&f, 'a', 10, 1);
         write_chunks(&f, 'b', sizes[i][0], sizes[i][1]);
         write_chunks(&f, 'c', 1, 1);
@@ -76,6 +79,79 @@ Test(spool, what_was_written_is_in_the_file_whatever_its_size)
     leave();
 }
 
+static size_t count_files(void)
+{
+    size_t count = 0;
+    DIR *dir = opendir(layout_spool_directory(data, STR("smtp-in")).text);
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        count += e->d_name[0] != '.';
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+Test(spool, a_small_message_makes_no_file_until_it_is_finished)
+{
+    static const struct {
+        size_t first, second;
+        bool in_memory;
+    } rows[] = {{0, 0, true},     {1, 0, true},      {65535, 0, true},  {65535, 1, true},
+                {65536, 0, true}, {65535, 2, false}, {65536, 1, false}, {65537, 0, false},
+                {1, 65535, true}, {1, 65536, false}, {1, 200000, false}};
+    enter();
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct spool_file f;
+        struct err err;
+        struct stat st;
+        spool_init(&f, data, "smtp-in");
+        write_chunks(&f, 'a', rows[i].first, 1);
+        write_chunks(&f, 'b', rows[i].second, 1);
+        cr_expect_eq(spool_is_in_memory(&f), rows[i].in_memory, "row %zu", i);
+        cr_expect_eq(count_files(), !rows[i].in_memory, "row %zu", i);
+        if (rows[i].in_memory)
+            cr_expect_eq(f.pending.len, rows[i].first + rows[i].second, "row %zu", i);
+        cr_assert(spool_finish(&f, &err), "%s", err.detail);
+        cr_assert_eq(stat(f.path, &st), 0);
+        cr_expect_eq((size_t)st.st_size, rows[i].first + rows[i].second, "row %zu", i);
+        spool_discard(&f);
+        cr_expect_eq(count_files(), 0, "row %zu", i);
+    }
+    leave();
+}
+
+Test(spool, who_keeps_little_makes_the_file_early)
+{
+    enter();
+    for (size_t size = 4095; size <= 70000; size = size * 4 + 1) {
+        struct spool_file f;
+        struct err err;
+        struct stat st;
+        spool_init(&f, data, "smtp-in");
+        spool_keep_little(&f);
+        write_chunks(&f, 'a', 1, 100);
+        write_chunks(&f, 'b', size - 100, 1);
+        cr_expect_eq(spool_is_in_memory(&f), size <= SPOOL_LITTLE, "%zu bytes", size);
+        cr_expect_leq(f.pending.cap, SPOOL_LITTLE, "%zu bytes", size);
+        cr_assert(spool_finish(&f, &err), "%s", err.detail);
+        cr_assert_eq(stat(f.path, &st), 0);
+        cr_expect_eq((size_t)st.st_size, size);
+        spool_discard(&f);
+    }
+    leave();
+}
+
+Test(spool, what_was_never_written_leaves_nothing)
+{
+    struct spool_file f;
+    enter();
+    spool_init(&f, data, "smtp-in");
+    write_chunks(&f, 'a', 100, 1);
+    spool_discard(&f);
+    spool_discard(&f);
+    cr_expect_eq(count_files(), 0);
+    leave();
+}
+
 Test(spool, names_are_stepped_over_when_they_are_taken)
 {
     struct err err;
@@ -84,7 +160,7 @@ Test(spool, names_are_stepped_over_when_they_are_taken)
     enter();
     cr_assert(spool_open(&a, data, "imap", &err));
     unsigned long n = strtoul(strrchr(a.name, '-') + 1, NULL, 10);
-    snprintf(taken, sizeof(taken), "imap-%ld-%lu", (long)getpid(), n + 1);
+    snprintf(taken, sizeof(taken), "imap/%ld-%lu", (long)getpid(), n + 1);
     cr_assert(file_replace(layout_spool(data, str_from_cstr(taken)).text, STR("x"), 0600, &err));
     cr_assert(spool_open(&b, data, "imap", &err), "%s", err.detail);
     cr_assert_str_neq(b.name, taken);
@@ -99,7 +175,13 @@ Test(spool, a_missing_directory_is_named)
     struct spool_file f;
     struct err err;
     cr_assert_not(spool_open(&f, STR("/nonexistent"), "imap", &err));
-    cr_assert(strstr(err.detail, "create /nonexistent/spool/imap-"), "%s", err.detail);
+    cr_assert(strstr(err.detail, "/nonexistent/spool"), "%s", err.detail);
+    spool_discard(&f);
+    spool_init(&f, STR("/nonexistent"), "imap");
+    cr_assert(spool_write(&f, STR("x"), &err));
+    cr_assert_not(spool_finish(&f, &err));
+    cr_assert_eq(err.kind, ERR_TEMPORARY, "%s", err.detail);
+    cr_assert(strstr(err.detail, "/nonexistent/spool"), "%s", err.detail);
     spool_discard(&f);
 }
 
@@ -133,12 +215,12 @@ Test(spool, cleaning_takes_only_what_nobody_receives_any_more)
     leave_behind("smtp", dead);
     leave_behind("smtp-in", other_service);
     cr_assert(spool_open(&mine, data, "smtp", &err));
-    cr_assert(file_replace(layout_spool(data, STR("smtp-notes")).text, STR("x"), 0600, &err));
+    cr_assert(file_replace(layout_spool(data, STR("smtp/notes")).text, STR("x"), 0600, &err));
     spool_clean(data, "smtp");
     cr_assert_not(exists(dead), "left by a dead process");
     cr_assert(exists(other_service), "of another service");
     cr_assert(exists(mine.name), "being received");
-    cr_assert(exists("smtp-notes"), "not of this form");
+    cr_assert(exists("smtp/notes"), "not of this form");
     spool_discard(&mine);
     leave();
 }

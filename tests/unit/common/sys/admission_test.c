@@ -45,11 +45,11 @@ Test(admission, failed_logins_close_submission_only_and_a_success_forgives)
 {
     struct admission *a = admission_new();
     for (int i = 0; i < 60; i++) /* above the day's limit, should the minute end in between */
-        admission_login_failed(a, "192.0.2.1");
+        admission_login_ended(a, "192.0.2.1", false);
     cr_assert_str_eq(admission_enter(a, "192.0.2.1", true), "too many failed logins");
     cr_assert_null(admission_enter(a, "192.0.2.1", false));
     cr_assert_null(admission_enter(a, "192.0.2.2", true));
-    admission_login_succeeded(a, "192.0.2.1");
+    admission_login_ended(a, "192.0.2.1", true);
     cr_assert_null(admission_enter(a, "192.0.2.1", true));
     admission_free(a);
 }
@@ -59,5 +59,5 @@ Test(admission, without_limits_everybody_may_come)
     for (int i = 0; i < 1000; i++)
         cr_assert_null(admission_enter(NULL, "192.0.2.1", true));
     admission_leave(NULL, "192.0.2.1");
-    admission_login_failed(NULL, "192.0.2.1");
+    admission_login_ended(NULL, "192.0.2.1", false);
 }

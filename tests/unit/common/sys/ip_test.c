@@ -1,4 +1,5 @@
 #include "common/sys/ip.h"
+#include "common/sys/peers_seen.h"
 
 #include <criterion/criterion.h>
 
@@ -89,4 +90,40 @@ Test(ip, wrong_networks_are_named)
         cr_assert(!ip_network_parse(str_from_cstr(rows[i].in), &network, &err), "%s", rows[i].in);
         cr_assert_str_eq(err.detail, rows[i].want, "%s", err.detail);
     }
+}
+
+Test(ip, classes)
+{
+    static const struct {
+        const char *ip;
+        enum ip_class want;
+    } rows[] = {
+        {"127.0.0.1", IP_LOOPBACK},      {"::1", IP_LOOPBACK},
+        {"10.255.0.1", IP_PRIVATE},      {"172.16.0.1", IP_PRIVATE},
+        {"172.31.255.255", IP_PRIVATE},  {"172.32.0.1", IP_PUBLIC},
+        {"192.168.1.1", IP_PRIVATE},     {"169.254.0.1", IP_PRIVATE},
+        {"100.64.0.1", IP_PRIVATE},      {"100.128.0.1", IP_PUBLIC},
+        {"fd00::1", IP_PRIVATE},         {"fe80::1", IP_PRIVATE},
+        {"::ffff:10.0.0.1", IP_PRIVATE}, {"2001:db8::1", IP_PUBLIC},
+        {"192.0.2.1", IP_PUBLIC},        {"::", IP_PUBLIC},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ip ip;
+        cr_assert(ip_parse(str_from_cstr(rows[i].ip), &ip));
+        cr_expect_eq(ip_classify(ip), rows[i].want, "%s", rows[i].ip);
+    }
+}
+
+Test(ip, each_class_of_peers_is_noted_once)
+{
+    struct peers_seen seen = {0};
+    const char *class = NULL;
+    cr_assert(peers_seen_note(&seen, "10.0.0.1", &class));
+    cr_assert_str_eq(class, "private");
+    cr_assert_not(peers_seen_note(&seen, "192.168.0.1", &class));
+    cr_assert(peers_seen_note(&seen, "2001:db8::1", &class));
+    cr_assert_str_eq(class, "public");
+    cr_assert(peers_seen_note(&seen, "::1", &class));
+    cr_assert_not(peers_seen_note(&seen, "127.0.0.1", &class));
+    cr_assert_not(peers_seen_note(&seen, "unix", &class));
 }

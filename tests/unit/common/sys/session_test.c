@@ -94,6 +94,37 @@ Test(session, much_pipelined_input_is_all_answered_in_order)
     toy_stop(&toy);
 }
 
+/* Their answers come to more than what is collected before it is sent. */
+static void expect_all_long_answers(struct toy_client *c)
+{
+    enum { COMMANDS = 1000, LONG = 1000 };
+    char *batch = xcalloc(COMMANDS, 16);
+    for (int i = 0, len = 0; i < COMMANDS; i++)
+        len += sprintf(batch + len, "LINE %d\r\n", LONG);
+    toy_send(c, batch);
+    free(batch);
+    int64_t begin_ms = clock_monotonic_ms();
+    for (int i = 0; i < COMMANDS; i++)
+        cr_assert_eq(strlen(toy_line(c)), LONG, "answer %d", i);
+    cr_assert_lt(toy_elapsed_ms(begin_ms), 5000);
+    toy_ask(c, "ECHO end", "end");
+}
+
+Test(session, short_commands_with_long_answers_in_one_packet_are_all_answered)
+{
+    struct toy toy;
+    struct toy_client c;
+    toy_start(&toy, &(struct toy_options){.tls = true});
+    toy_connect(&c, &toy);
+    toy_expect(&c, "hello");
+    expect_all_long_answers(&c);
+    toy_ask(&c, "STARTTLS", "go");
+    toy_client_tls(&c, "localhost", 0);
+    expect_all_long_answers(&c);
+    toy_close(&c);
+    toy_stop(&toy);
+}
+
 Test(session, units_that_are_too_long_end_the_session)
 {
     struct toy toy;
@@ -376,7 +407,7 @@ Test(session, more_connections_than_sessions_max_are_closed)
     toy_start(&toy, &(struct toy_options){.sessions_max = 2});
     for (size_t i = 0; i < ARRAY_LEN(c); i++) {
         toy_connect(&c[i], &toy);
-        toy_expect(&c[i], i < 2 ? "hello" : "");
+        toy_expect(&c[i], i < 2 ? "hello" : "too many connections");
     }
     toy_ask(&c[0], "QUIT", "bye");
     toy_expect(&c[0], "");
@@ -460,6 +491,8 @@ Test(session, after_the_grace_period_sessions_are_closed)
     pthread_join(toy.thread, NULL);
     cr_assert(toy_elapsed_ms(start_ms) >= 200);
     cr_assert(toy_elapsed_ms(start_ms) < 8000);
+    toy_expect(&c, "late"); /* no longer held back */
+    toy_expect(&c, "going down");
     toy_close(&c);
     pthread_create(&toy.thread, NULL, do_nothing, NULL); /* something for toy_stop to join */
     toy_stop(&toy);
@@ -490,6 +523,17 @@ Test(session, credentials_and_data_are_masked_in_the_trace)
     toy_stop(&toy);
 }
 
+static uint16_t client_port(const struct toy_client *c)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    struct ip ip;
+    uint16_t port = 0;
+    getsockname(c->fd, (struct sockaddr *)&address, &size);
+    cr_assert(ip_from_sockaddr(&address, &ip, &port));
+    return port;
+}
+
 Test(session, peers_are_named_and_cids_differ)
 {
     struct toy toy;
@@ -501,13 +545,7 @@ Test(session, peers_are_named_and_cids_differ)
     toy_connect(&b, &toy);
     toy_expect(&a, "hello");
     toy_expect(&b, "hello");
-    struct sockaddr_storage address;
-    socklen_t size = sizeof(address);
-    struct ip ip;
-    uint16_t port;
-    getsockname(a.fd, (struct sockaddr *)&address, &size);
-    cr_assert(ip_from_sockaddr(&address, &ip, &port));
-    snprintf(want, sizeof(want), "127.0.0.1 %u 127.0.0.1 %u", port, toy_port(&toy));
+    snprintf(want, sizeof(want), "127.0.0.1 %u 127.0.0.1 %u", client_port(&a), toy_port(&toy));
     toy_ask(&a, "PEER", want);
     toy_send(&a, "CID\r\n");
     uint64_t first = strtoull(toy_line(&a), NULL, 10);
@@ -528,7 +566,7 @@ Test(session, the_proxy_header_names_the_peer)
     static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24"
                              "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
                              "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02\x04\xd2\0\x19PEER\r\n";
-    toy_start(&toy, &(struct toy_options){.proxy = true});
+    toy_start(&toy, &(struct toy_options){.proxy = "127.0.0.0/8"});
     toy_connect(&c, &toy);
     toy_send(&c, "PROXY TCP4 198.51.100.7 203.0.113.9 4711 25\r\nPEER\r\n");
     toy_expect(&c, "hello");
@@ -545,11 +583,27 @@ Test(session, the_proxy_header_names_the_peer)
     toy_stop(&toy);
 }
 
+Test(session, who_is_no_proxy_is_not_believed)
+{
+    struct toy toy;
+    struct toy_client c;
+    char want[128];
+    toy_start(&toy, &(struct toy_options){.proxy = "10.0.0.0/8"});
+    toy_connect(&c, &toy);
+    toy_expect(&c, "hello");
+    toy_send(&c, "PROXY TCP4 198.51.100.7 203.0.113.9 4711 25\r\n");
+    toy_expect(&c, "what?");
+    snprintf(want, sizeof(want), "127.0.0.1 %u 127.0.0.1 %u", client_port(&c), toy_port(&toy));
+    toy_ask(&c, "PEER", want);
+    toy_close(&c);
+    toy_stop(&toy);
+}
+
 Test(session, without_the_proxy_header_there_is_no_session)
 {
     struct toy toy;
     struct toy_client c;
-    toy_start(&toy, &(struct toy_options){.proxy = true, .handshake_timeout_ms = 1000});
+    toy_start(&toy, &(struct toy_options){.proxy = "127.0.0.0/8", .handshake_timeout_ms = 1000});
     toy_connect(&c, &toy);
     toy_send(&c, "PEER\r\n");
     toy_expect(&c, "");
@@ -565,4 +619,26 @@ Test(session, without_the_proxy_header_there_is_no_session)
     cr_assert(strstr(toy_log(&toy), "PROXY header is missing"));
     toy_stop(&toy);
     cr_assert_eq(atomic_load(&toy.closed), 0, "`close` without `open`");
+}
+
+/* RFC 5321 3.8: also in the middle of what the client sends, when the server can wait no longer. */
+Test(session, the_end_of_the_grace_period_is_announced)
+{
+    struct toy toy;
+    struct toy_client c[2];
+    toy_start(&toy, &(struct toy_options){0});
+    for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+        toy_connect(&c[i], &toy);
+        toy_expect(&c[i], "hello");
+        toy_ask(&c[i], "KEEP", "kept");
+    }
+    toy_send(&c[0], "ECHO something that does not");
+    session_server_drain(toy.server, 300);
+    toy_ask(&c[1], "ECHO 1", "1"); /* goes on meanwhile */
+    for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+        toy_expect(&c[i], "going down");
+        toy_expect(&c[i], "");
+        toy_close(&c[i]);
+    }
+    toy_stop(&toy);
 }

@@ -84,7 +84,8 @@ Test(session_tls, the_proxy_header_comes_before_the_handshake)
 {
     struct toy toy;
     struct toy_client c;
-    toy_start(&toy, &(struct toy_options){.tls = true, .tls_implicit = true, .proxy = true});
+    toy_start(&toy,
+              &(struct toy_options){.tls = true, .tls_implicit = true, .proxy = "127.0.0.0/8"});
     toy_connect(&c, &toy);
     toy_send(&c, "PROXY TCP4 198.51.100.7 203.0.113.9 4711 993\r\n");
     toy_client_tls(&c, NULL, 0);

@@ -2,6 +2,7 @@
 
 #include "common/sys/file.h"
 #include "common/sys/tls_certificate.h"
+#include "tests/unit/support/remove_tree.h"
 
 #include <criterion/criterion.h>
 #include <openssl/pem.h>
@@ -22,9 +23,7 @@ static void enter(void)
 
 static void leave(void)
 {
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf %s", tls_directory);
-    cr_assert_eq(system(command), 0);
+    remove_tree(tls_directory);
 }
 
 struct files {
@@ -217,6 +216,40 @@ Test(tls, self_signed_certificates_name_their_host_and_are_made_once)
     cr_assert_not(
         tls_make_self_signed(STR("a b"), str_from_cstr(bad.chain), str_from_cstr(bad.key), &err));
     cr_assert_eq(err.kind, ERR_SYNTAX);
+    leave();
+}
+
+static bool is_for(const struct files *f, const char *hostname)
+{
+    struct err err;
+    bool result;
+    cr_assert(tls_file_is_for(str_from_cstr(f->chain), str_from_cstr(hostname), &result, &err),
+              "%s", err.detail);
+    return result;
+}
+
+Test(tls, only_a_certificate_of_ours_is_made_again_for_another_host)
+{
+    struct err err;
+    bool ignored;
+    enter();
+    struct files f = make("renamed", "localhost");
+    cr_assert(is_for(&f, "localhost"));
+    make("renamed", "mail.example.org");
+    cr_assert(is_for(&f, "mail.example.org"));
+    cr_assert_not(is_for(&f, "localhost"));
+
+    struct files other = files_named("foreign");
+    char command[1024];
+    snprintf(command, sizeof(command),
+             "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout %s -out %s "
+             "-addext subjectAltName=DNS:localhost 2>/dev/null",
+             other.key, other.chain);
+    cr_assert_eq(system(command), 0); /* NOLINT(cert-env33-c): of this test alone */
+    make("foreign", "mail.example.org");
+    cr_assert(is_for(&other, "localhost"), "a certificate of somebody else was replaced");
+    cr_assert_not(tls_file_is_for(STR("/nonexistent"), STR("x"), &ignored, &err));
+    cr_assert(strstr(err.detail, "/nonexistent"), "%s", err.detail);
     leave();
 }
 

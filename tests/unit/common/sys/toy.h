@@ -19,6 +19,7 @@ struct toy {
     int log_fd; /* of a memory file with all that was logged */
     struct metrics *metrics;
     struct tls_context *tls;
+    struct admission *admission;
     struct session_server *server;
     pthread_t thread;
     char directory[64];           /* with the certificate */
@@ -31,7 +32,8 @@ struct toy {
 struct toy_options {
     bool tls;          /* STARTTLS is possible */
     bool tls_implicit; /* needs tls */
-    bool proxy;        /* loopback must speak the PROXY protocol */
+    const char *proxy; /* who must speak the PROXY protocol, as "127.0.0.0/8"; NULL: nobody */
+    bool limits;       /* an admission judges */
     unsigned workers_max;
     unsigned sessions_max;
     int64_t write_timeout_ms;
@@ -45,6 +47,8 @@ uint16_t toy_port(const struct toy *toy);
 /* The log so far, good until toy_stop of this or the next call. */
 const char *toy_log(struct toy *toy);
 void toy_wait_logged(struct toy *toy, const char *text);
+/* Waits until so many sessions are left. */
+void toy_wait_sessions(struct toy *toy, size_t count);
 
 /* A client; every wait ends after 10 s, in failure of the test. */
 struct toy_client {
@@ -55,6 +59,8 @@ struct toy_client {
 };
 
 void toy_connect(struct toy_client *c, const struct toy *toy);
+/* From another address of this machine, "127.0.0.2". */
+void toy_connect_from(struct toy_client *c, const struct toy *toy, const char *ip);
 void toy_client_tls(struct toy_client *c, const char *sni, int max_version);
 bool toy_client_tls_try(struct toy_client *c, const char *sni, int max_version);
 void toy_send(struct toy_client *c, const char *text);

@@ -2,10 +2,13 @@
 
 #include "common/base/bug.h"
 #include "common/base/clock.h"
+#include "common/sys/admission.h"
 #include "common/sys/net.h"
+#include "tests/unit/support/remove_tree.h"
 
 #include <criterion/criterion.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +21,7 @@
  *
  *   ECHO text     the text                    PEER          "ip port local-ip local-port"
  *   BIG n         n lines of 1000 "x"         TLS           version, or "none"
+ *   LINE n        one line of n "x"
  *   STARTTLS      "go", then TLS              BIND type     channel binding in hex, or "none"
  *   HANDLE        "ok"; toy.handle is this session
  *   DELAY ms      "late", after so long       BLOCK         runs until toy.unblock, "unblocked"
@@ -25,12 +29,20 @@
  *   TRACE kind    "ok"; 0, 1 or 2             LOGIN secret  "in", traced as credentials
  *   MORE?         whether input is waiting    QUIT          "bye", and the end
  *   ABORT         the end                     CID           the session's cid
+ *   COMPRESS      "squeezed", then deflate
+ *   KEEP          "kept"; stays when drained, until the last moment
  */
 
 struct toy_session {
     unsigned lines_left;
+    bool keep;
     char *memory; /* LeakSanitizer finds out when `close` was not called */
 };
+
+static void toy_refuse(struct session *s, const char *why)
+{
+    buf_printf(session_out(s), "%s\r\n", why);
+}
 
 static enum session_next toy_open(struct session *s)
 {
@@ -101,9 +113,15 @@ static enum session_next toy_run(struct session *s, struct str unit)
     } else if (str_eq(verb, STR("BIG"))) {
         state->lines_left = (unsigned)number_of(rest);
         return toy_more(s);
+    } else if (str_eq(verb, STR("LINE"))) {
+        for (int64_t i = number_of(rest); i > 0; i--)
+            buf_append_char(out, 'x');
     } else if (str_eq(verb, STR("STARTTLS"))) {
         buf_append_cstr(out, "go");
         next = SESSION_STARTTLS;
+    } else if (str_eq(verb, STR("COMPRESS"))) {
+        buf_append_cstr(out, session_is_compressed(s) ? "already" : "squeezed");
+        next = session_is_compressed(s) ? SESSION_READ : SESSION_COMPRESS;
     } else if (str_eq(verb, STR("DELAY"))) {
         session_delay(s, number_of(rest));
         buf_append_cstr(out, "late");
@@ -137,6 +155,9 @@ static enum session_next toy_run(struct session *s, struct str unit)
         buf_append_cstr(out, session_has_input(s) ? "yes" : "no");
     } else if (str_eq(verb, STR("CID"))) {
         buf_append_u64(out, session_cid(s));
+    } else if (str_eq(verb, STR("KEEP"))) {
+        state->keep = true;
+        buf_append_cstr(out, "kept");
     } else if (str_eq(verb, STR("ABORT"))) {
         return SESSION_ABORT;
     } else if (str_eq(verb, STR("QUIT"))) {
@@ -173,8 +194,11 @@ static enum session_next toy_timeout(struct session *s)
     return SESSION_CLOSE;
 }
 
-static enum session_next toy_drain(struct session *s)
+static enum session_next toy_drain(struct session *s, bool last)
 {
+    const struct toy_session *state = session_state(s);
+    if (state->keep && !last)
+        return SESSION_READ;
     buf_append_cstr(session_out(s), "going down\r\n");
     return SESSION_CLOSE;
 }
@@ -191,6 +215,7 @@ static const struct session_ops toy_ops = {
     .protocol = "toy",
     .state_size = sizeof(struct toy_session),
     .input_max = 2048,
+    .refuse = toy_refuse,
     .open = toy_open,
     .frame = toy_frame,
     .run = toy_run,
@@ -230,8 +255,9 @@ static void *run_server(void *server)
 void toy_start(struct toy *toy, const struct toy_options *options)
 {
     struct err err;
-    static const struct str loopback = STR_INIT("127.0.0.0/8");
+    const struct str proxies = str_from_cstr(options->proxy ? options->proxy : "");
     memset(toy, 0, sizeof(*toy));
+    signal(SIGPIPE, SIG_IGN); /* as service_main does */
     snprintf(toy->directory, sizeof(toy->directory), "/tmp/toy-XXXXXX");
     cr_assert(mkdtemp(toy->directory));
     toy->log_fd = memfd_create("log", MFD_CLOEXEC);
@@ -245,15 +271,17 @@ void toy_start(struct toy *toy, const struct toy_options *options)
         .metrics = toy->metrics,
         .workers_max = options->workers_max ? options->workers_max : 4,
         .sessions_max = options->sessions_max ? options->sessions_max : 100,
-        .write_timeout_ms = options->write_timeout_ms ? options->write_timeout_ms : 10000,
+        .write_timeout_ms = options->write_timeout_ms ? options->write_timeout_ms : 30000,
         .handshake_timeout_ms =
-            options->handshake_timeout_ms ? options->handshake_timeout_ms : 10000});
+            options->handshake_timeout_ms ? options->handshake_timeout_ms : 30000});
+    toy->admission = options->limits ? admission_new() : NULL;
     struct session_listener listener = {.ops = &toy_ops,
                                         .address = STR("127.0.0.1"),
                                         .tls = toy->tls,
                                         .tls_implicit = options->tls_implicit,
-                                        .proxy_networks = &loopback,
+                                        .proxy_networks = &proxies,
                                         .proxy_network_count = options->proxy ? 1 : 0,
+                                        .admission = toy->admission,
                                         .user = toy};
     cr_assert(session_server_listen(toy->server, &listener, &err), "%s", err.detail);
     cr_assert_eq(pthread_create(&toy->thread, NULL, run_server, toy->server), 0);
@@ -266,12 +294,11 @@ void toy_stop(struct toy *toy)
     cr_assert_eq(session_server_count(toy->server), 0);
     session_server_free(toy->server);
     tls_context_free(toy->tls);
+    admission_free(toy->admission);
     metrics_free(toy->metrics);
     log_free(toy->log);
     close(toy->log_fd);
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf %s", toy->directory);
-    cr_assert_eq(system(command), 0);
+    remove_tree(toy->directory);
 }
 
 uint16_t toy_port(const struct toy *toy)
@@ -292,7 +319,17 @@ void toy_wait_logged(struct toy *toy, const char *text)
 {
     int64_t start_ms = clock_monotonic_ms();
     while (!strstr(toy_log(toy), text)) {
-        cr_assert(toy_elapsed_ms(start_ms) < 10000, "\"%s\" is not logged", text);
+        cr_assert(toy_elapsed_ms(start_ms) < 30000, "\"%s\" is not logged", text);
+        usleep(1000);
+    }
+}
+
+void toy_wait_sessions(struct toy *toy, size_t count)
+{
+    int64_t start_ms = clock_monotonic_ms();
+    while (session_server_count(toy->server) > count) {
+        cr_assert(toy_elapsed_ms(start_ms) < 30000, "%zu sessions stay",
+                  session_server_count(toy->server));
         usleep(1000);
     }
 }
@@ -301,18 +338,24 @@ void toy_wait_logged(struct toy *toy, const char *text)
 
 void toy_connect(struct toy_client *c, const struct toy *toy)
 {
-    struct ip ip;
+    toy_connect_from(c, toy, "127.0.0.1");
+}
+
+void toy_connect_from(struct toy_client *c, const struct toy *toy, const char *from)
+{
+    struct ip ip, local;
     struct err err;
     memset(c, 0, sizeof(*c));
     cr_assert(ip_parse(STR("127.0.0.1"), &ip));
-    cr_assert(net_connect(ip, toy_port(toy), NULL, clock_monotonic_ms() + 10000, &c->fd, &err),
+    cr_assert(ip_parse(str_from_cstr(from), &local));
+    cr_assert(net_connect(ip, toy_port(toy), &local, clock_monotonic_ms() + 30000, &c->fd, &err),
               "%s", err.detail);
 }
 
 static void wait_for(struct toy_client *c, short events)
 {
     struct err err;
-    cr_assert(net_wait(c->fd, events, clock_monotonic_ms() + 10000, &err), "%s", err.detail);
+    cr_assert(net_wait(c->fd, events, clock_monotonic_ms() + 30000, &err), "%s", err.detail);
 }
 
 bool toy_client_tls_try(struct toy_client *c, const char *sni, int max_version)

@@ -70,6 +70,18 @@ Test(utf8, forms)
     cr_assert(str_eq(utf8_lower(STR("ÄÖ Σ"), &arena), STR("äö σ")));
 }
 
+/* RFC 5051: case and composition do not count, and accents come after the bare letter. */
+Test(utf8, casemap_is_what_collation_compares)
+{
+    cr_assert(str_eq(utf8_casemap(STR("aBc 1"), &arena), STR("ABC 1")));
+    cr_assert(str_eq(utf8_casemap(STR("\xc3\xa4"), &arena), STR("A\xcc\x88")));
+    cr_assert(
+        str_eq(utf8_casemap(STR("\xc3\x84x"), &arena), utf8_casemap(STR("a\xcc\x88X"), &arena)));
+    cr_assert(str_eq(utf8_casemap(STR("\xc7\x86"), &arena), STR("Dz\xcc\x8c"))); /* title case */
+    cr_assert(str_eq(utf8_casemap(STR("\xef\xac\x81"), &arena), STR("fi")));     /* ligature */
+    cr_assert(utf8_casemap(STR(""), &arena).len == 0);
+}
+
 Test(utf8, lengths_and_cuts_are_at_characters)
 {
     struct str s = STR("aé€😀");

@@ -1,152 +1,7 @@
-#include "tests/unit/services/imap/world.h"
+#include "tests/unit/services/imap/dialogue.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
-
-/*
- * Dialogues as RFC examples write them, against the whole service in one process. Each runs four
- * times: all bytes of a line at once or one by one, and with output that is never or always full.
- *
- *     "C: text"   the first session's client sends text and CRLF
- *     "C- text"   the same without CRLF: the bytes of a literal
- *     "S: text"   the next line that it gets; "%" stands for anything
- *     "C2: ..."   the same for the second session, "S2: ..." likewise
- *     "N2:"       nothing has come for the second session
- *     "W:"        sessions that were woken run
- *     "D: text"   a message is delivered to Inbox, its body being text
- *     "A:" "B:"   store is away, store is back
- *     "X:"        the first session is closed
- */
-
-#define LINES_MAX 200
-
-static bool matches(const char *pattern, const char *text)
-{
-    if (*pattern == '%')
-        return matches(pattern + 1, text) || (*text && matches(pattern, text + 1));
-    if (*pattern != *text)
-        return false;
-    return *pattern == '\0' || matches(pattern + 1, text + 1);
-}
-
-/* Lines that a session has got and nobody has looked at. */
-struct reader {
-    char *text;
-    char *at;
-};
-
-static void read_more(struct world *w, struct reader *r, size_t n)
-{
-    struct str sent = fake_session_sent(world_session(w, n));
-    size_t left = r->text ? strlen(r->at) : 0;
-    char *text = malloc(left + sent.len + 1);
-    if (left > 0)
-        memcpy(text, r->at, left);
-    memcpy(text + left, sent.ptr ? sent.ptr : "", sent.len);
-    text[left + sent.len] = '\0';
-    free(r->text);
-    r->text = r->at = text;
-}
-
-static const char *next_line(struct world *w, struct reader *r, size_t n)
-{
-    read_more(w, r, n);
-    char *line = r->at, *end = strchr(line, '\n');
-    if (*line == '\0')
-        return "(nothing)";
-    if (!end)
-        end = line + strlen(line) - 1;
-    r->at = end + 1;
-    static char copy[8192];
-    size_t len = (size_t)(end - line);
-    if (len > 0 && line[len - 1] == '\r')
-        len--;
-    snprintf(copy, sizeof(copy), "%.*s", (int)len, line);
-    return copy;
-}
-
-static void send_line(struct world *w, size_t n, const char *text, bool line_end, size_t step)
-{
-    struct session *s = world_session(w, n);
-    fake_session_feed(s, str_from_cstr(text), step);
-    if (line_end)
-        fake_session_feed(s, STR("\r\n"), step);
-}
-
-static void deliver(struct world *w, const char *body)
-{
-    char text[1024];
-    snprintf(text, sizeof(text), "Subject: test\r\n\r\n%s\r\n", body);
-    fake_backend_deliver(w->server.backend, STR("Inbox"), STR("Return-Path: <>\r\n"),
-                         str_from_cstr(text));
-}
-
-static void run_line(struct world *w, struct reader *readers, const char *line, size_t step)
-{
-    size_t n = line[1] == '2' ? 1 : line[1] == '3' ? 2 : 0;
-    char mark = line[n > 0 ? 2 : 1];
-    const char *text = strlen(line) > (n > 0 ? 4u : 3u) ? line + (n > 0 ? 4 : 3) : "";
-    const char *got;
-    switch (line[0]) {
-    case 'C':
-        send_line(w, n, text, mark == ':', step);
-        break;
-    case 'S':
-        got = next_line(w, &readers[n], n);
-        cr_assert(matches(text, got), "wanted: %s\n   got: %s\n  more: %.500s", line, got,
-                  readers[n].at);
-        break;
-    case 'N':
-        got = next_line(w, &readers[n], n);
-        cr_assert_str_eq(got, "(nothing)", "%s", line);
-        break;
-    case 'W':
-        for (size_t i = 0; i < WORLD_SESSIONS; i++)
-            if (w->sessions[i])
-                fake_session_wake(w->sessions[i]);
-        break;
-    case 'D':
-        deliver(w, text);
-        break;
-    case 'A':
-    case 'B':
-        fake_backend_set_away(w->server.backend, line[0] == 'A');
-        break;
-    case 'X':
-        cr_assert(fake_session_is_closed(w->sessions[0]), "not closed");
-        break;
-    default:
-        cr_assert_fail("%s", line);
-    }
-}
-
-static void run_once(const char *const *lines, bool logged_in, size_t step, size_t full_at)
-{
-    struct world w;
-    struct reader readers[WORLD_SESSIONS] = {{0}};
-    world_init(&w, full_at);
-    for (size_t n = 0; logged_in && n < 2; n++) {
-        send_line(&w, n, "login LOGIN me@localhost secret", true, 0);
-        fake_session_sent(world_session(&w, n));
-    }
-    for (size_t i = 0; lines[i]; i++)
-        run_line(&w, readers, lines[i], step);
-    for (size_t n = 0; n < WORLD_SESSIONS; n++)
-        free(readers[n].text);
-    world_release(&w);
-}
-
-static void run(bool logged_in, const char *const *lines)
-{
-    run_once(lines, logged_in, 0, 1 << 18);
-    run_once(lines, logged_in, 1, 1 << 18);
-    run_once(lines, logged_in, 0, 1);
-    run_once(lines, logged_in, 1, 1);
-}
-
-#define DIALOGUE(...) run(true, (const char *const[]){__VA_ARGS__, NULL})
-#define STRANGER(...) run(false, (const char *const[]){__VA_ARGS__, NULL})
 
 /* ---- Before login */
 
@@ -231,10 +86,11 @@ Test(dialogue, literals_spec_2_4)
 {
     DIALOGUE("C: a SELECT Inbox", "S: * FLAGS %", "S: * OK [PERMANENTFLAGS %", "S: * 0 RECENT",
              "S: * 0 EXISTS", "S: * OK [UIDVALIDITY 1001] %", "S: * OK [UIDNEXT 1] %",
-             "S: * LIST () \"/\" Inbox", "S: a OK [READ-WRITE] %", "C: b SEARCH TEXT {102401}",
-             "S: b BAD [TOOBIG] %", "C: c NOOP", "S: c OK %", "C: d CREATE {3}", "S: + Ready",
-             "C- abc", "C: ", "S: * LIST (\\Subscribed) \"/\" abc", "S: d OK %", "C: e RENAME {3+}",
-             "C- abc", "C:  {3+}", "C- def", "C: ", "S: e OK %", "C: f STATUS def (MESSAGES)",
+             "S: * OK [MAILBOXID (F7-1)] %", "S: * LIST () \"/\" Inbox", "S: * OK [HIGHESTMODSEQ %",
+             "S: a OK [READ-WRITE] %", "C: b SEARCH TEXT {102401}", "S: b BAD [TOOBIG] %",
+             "C: c NOOP", "S: c OK %", "C: d CREATE {3}", "S: + Ready", "C- abc",
+             "C: ", "S: * LIST (\\Subscribed) \"/\" abc", "S: d OK %", "C: e RENAME {3+}", "C- abc",
+             "C:  {3+}", "C- def", "C: ", "S: e OK %", "C: f STATUS def (MESSAGES)",
              "S: * STATUS def (MESSAGES 0)", "S: f OK %", "C: g BOGUS", "S: g BAD %", "C: h",
              "S: * BAD %", "C: i SEARCH TEXT {102401+}", "S: * BYE [ALERT] %",
              "S: i BAD [TOOBIG] %", "X:");
@@ -290,25 +146,18 @@ Test(dialogue, list_rfc_9051_6_3_9)
 Test(dialogue, select_again_and_deleted_elsewhere)
 {
     DIALOGUE("C: a SELECT Archive", "S: * FLAGS %", "S: * OK %", "S: * 0 RECENT", "S: * 0 EXISTS",
-             "S: * OK %", "S: * OK %", "S: * LIST () \"/\" Archive", "S: a OK [READ-WRITE] %",
-             "C: b SELECT bogus", "S: * OK [CLOSED] %", "S: b NO [NONEXISTENT] %",
-             "C: c FETCH 1 ALL", "S: c NO select a mailbox first", "C: d EXAMINE Archive",
-             "S: * FLAGS %", "S: * OK [PERMANENTFLAGS ()] %", "S: * 0 RECENT", "S: * 0 EXISTS",
-             "S: * OK %", "S: * OK %", "S: * LIST %", "S: d OK [READ-ONLY] %",
-             "C: e STORE 1 FLAGS ()", "S: e NO the mailbox is read-only", "C2: a DELETE Archive",
-             "S2: a OK %", "C: f CHECK", "S: f NO [NONEXISTENT] %", "C: g UID FETCH 1 FLAGS",
-             "S: g NO [NONEXISTENT] %", "C: h CLOSE", "S: h OK %");
+             "S: * OK %", "S: * OK %", "S: * OK [MAILBOXID %", "S: * LIST () \"/\" Archive",
+             "S: * OK [HIGHESTMODSEQ %", "S: a OK [READ-WRITE] %", "C: b SELECT bogus",
+             "S: * OK [CLOSED] %", "S: b NO [NONEXISTENT] %", "C: c FETCH 1 ALL",
+             "S: c NO select a mailbox first", "C: d EXAMINE Archive", "S: * FLAGS %",
+             "S: * OK [PERMANENTFLAGS ()] %", "S: * 0 RECENT", "S: * 0 EXISTS", "S: * OK %",
+             "S: * OK %", "S: * OK %", "S: * LIST %", "S: * OK [HIGHESTMODSEQ %",
+             "S: d OK [READ-ONLY] %", "C: e STORE 1 FLAGS ()", "S: e NO the mailbox is read-only",
+             "C2: a DELETE Archive", "S2: a OK %", "C: f CHECK", "S: f NO [NONEXISTENT] %",
+             "C: g UID FETCH 1 FLAGS", "S: g NO [NONEXISTENT] %", "C: h CLOSE", "S: h OK %");
 }
 
 /* ---- Messages */
-
-#define SELECT_INBOX(exists)                                                                       \
-    "C: s SELECT INBOX", "S: * FLAGS %", "S: * OK %", "S: * 0 RECENT", "S: * " exists " EXISTS",   \
-        "S: * OK %", "S: * OK %", "S: * %", "S: * LIST % Inbox", "S: s OK %"
-#define SELECT_EMPTY(n)                                                                            \
-    "C" n ": s SELECT INBOX", "S" n ": * FLAGS %", "S" n ": * OK %", "S" n ": * 0 RECENT",         \
-        "S" n ": * 0 EXISTS", "S" n ": * OK %", "S" n ": * OK %", "S" n ": * LIST % Inbox",        \
-        "S" n ": s OK %"
 
 Test(dialogue, append_and_fetch)
 {
@@ -425,10 +274,10 @@ Test(dialogue, sequence_numbers_never_lie)
 {
     DIALOGUE("D: 1", "D: 2", "D: 3", SELECT_INBOX("3"), "C2: s EXAMINE Inbox", "S2: * FLAGS %",
              "S2: * OK %", "S2: * 0 RECENT", "S2: * 3 EXISTS", "S2: * OK %", "S2: * OK %",
-             "S2: * OK %", "S2: * LIST %", "S2: s OK [READ-ONLY] %",
-             "C: a STORE 1 +FLAGS.SILENT \\Deleted", "S: a OK %", "C: b EXPUNGE", "S: * 1 EXPUNGE",
-             "S: b OK %", "C2: a FETCH 3 FLAGS", "S2: * 3 FETCH (UID 3 FLAGS ())", "S2: a OK %",
-             "C2: b FETCH 1 (FLAGS BODY[TEXT])",
+             "S2: * OK %", "S2: * OK %", "S2: * LIST %", "S2: * OK [HIGHESTMODSEQ %",
+             "S2: s OK [READ-ONLY] %", "C: a STORE 1 +FLAGS.SILENT \\Deleted", "S: a OK %",
+             "C: b EXPUNGE", "S: * 1 EXPUNGE", "S: b OK %", "C2: a FETCH 3 FLAGS",
+             "S2: * 3 FETCH (UID 3 FLAGS ())", "S2: a OK %", "C2: b FETCH 1 (FLAGS BODY[TEXT])",
              "S2: * 1 FETCH (UID 1 FLAGS (\\Deleted) BODY[TEXT] {3}", "S2: 1", "S2: )",
              "S2: b OK [EXPUNGEISSUED] %", "C2: c SEARCH 3", "S2: * SEARCH 3", "S2: c OK %", "D: 4",
              "C2: d UID SEARCH ALL", "S2: * SEARCH 1 2 3", "S2: * 1 EXPUNGE", "S2: * 3 EXISTS",
@@ -474,7 +323,7 @@ Test(dialogue, long_search_answers_are_split_spec_2_26)
     struct world w;
     world_init(&w, 1 << 18);
     for (int i = 0; i < 250; i++)
-        deliver(&w, "x");
+        dialogue_deliver(&w, "x");
     struct session *s = world_session(&w, 0);
     fake_session_feed(s, STR("a LOGIN me@localhost secret\r\nb SELECT INBOX\r\n"), 0);
     fake_session_sent(s);
@@ -488,4 +337,146 @@ Test(dialogue, long_search_answers_are_split_spec_2_26)
     cr_assert_eq(numbers[0], 101, "%zu", numbers[0]); /* with "SEARCH" */
     cr_assert_eq(numbers[2], 51);
     world_release(&w);
+}
+
+/* ---- Extensions that stand alone */
+
+Test(dialogue, literal_plus_hidden_is_literal_minus_rfc_7888)
+{
+    DIALOGUE("C: a CAPABILITY", "S: * CAPABILITY % LITERAL+ %", "S: a OK %",
+             "C: b APPEND Inbox {5000}", "S: + Ready");
+    STRANGER("S: * OK [CAPABILITY % LITERAL+ %", "H: LITERAL+", "C: a LOGIN me@localhost secret",
+             "S: a OK [CAPABILITY % LITERAL- %", "C: b CREATE {3+}", "C- abc", "C: ", "S: * LIST %",
+             "S: b OK %", "C: c APPEND abc {5000}", "S: + Ready");
+    STRANGER("S: * OK %", "H: LITERAL+", "C: a LOGIN me@localhost secret", "S: a OK %",
+             "C: b CREATE {4097+}", "S: * BYE %", "S: b BAD [TOOBIG] %", "X:");
+    STRANGER("S: * OK %", "H: LITERAL+", "C: a LOGIN me@localhost secret", "S: a OK %",
+             "C: b APPEND Inbox {4097+}", "S: * BYE %", "S: b BAD [TOOBIG] %", "X:");
+    STRANGER("S: * OK %", "H: LITERAL+", "C: a LOGIN me@localhost secret", "S: a OK %",
+             "C: b APPEND Inbox {6+}", "C- a: b\r\n", "C:  {4097+}", "S: * BYE %",
+             "S: b NO [TOOBIG] %", "X:");
+}
+
+Test(dialogue, preview_rfc_8970)
+{
+    DIALOGUE("D: some  words", "C: a SELECT Inbox", "S: * FLAGS %", "S: * OK [PERMANENTFLAGS %",
+             "S: * 0 RECENT", "S: * 1 EXISTS", "S: %", "S: %", "S: %", "S: %", "S: * LIST %",
+             "S: * OK [HIGHESTMODSEQ %", "S: a OK %", "C: b FETCH 1 (PREVIEW (LAZY) FLAGS)",
+             "S: * 1 FETCH (UID 1 PREVIEW \"some  words\" FLAGS ())", "S: b OK %",
+             "C: c UID FETCH 1 PREVIEW", "S: * 1 FETCH (UID 1 PREVIEW \"some  words\")",
+             "S: c OK %", "C: d FETCH 1 PREVIEW (EAGER)", "S: d BAD %",
+             "C: e FETCH 1 (PREVIEW (LAZY))", "S: * 1 FETCH (UID 1 PREVIEW %)", "S: e OK %");
+}
+
+Test(dialogue, objectid_of_mailboxes_rfc_8474_4)
+{
+    DIALOGUE("C: a CREATE foo", "S: * LIST %", "S: a OK [MAILBOXID (F7-4)] created",
+             "C: b RENAME foo bar", "S: b OK %", "C: c STATUS bar (MAILBOXID MESSAGES)",
+             "S: * STATUS bar (MAILBOXID (F7-4) MESSAGES 0)", "S: c OK %", "C: d EXAMINE bar",
+             "S: * FLAGS %", "S: * OK [PERMANENTFLAGS %", "S: * 0 RECENT", "S: * 0 EXISTS",
+             "S: * OK [UIDVALIDITY %", "S: * OK [UIDNEXT %", "S: * OK [MAILBOXID (F7-4)] %",
+             "S: * LIST %", "S: * OK [HIGHESTMODSEQ %", "S: d OK %",
+             "C: e LIST \"\" bar RETURN (STATUS (MAILBOXID))", "S: * LIST %",
+             "S: * STATUS bar (MAILBOXID (F7-4))", "S: e OK %");
+}
+
+Test(dialogue, objectid_of_messages_rfc_8474_5)
+{
+    DIALOGUE(
+        "D: one", "D: two", "C: a SELECT Inbox", "S: %", "S: %", "S: %", "S: %", "S: %", "S: %",
+        "S: %", "S: %", "S: %", "S: %", "S: a OK %", "C: b FETCH 1:2 (EMAILID THREADID)",
+        "S: * 1 FETCH (UID 1 EMAILID (M7-1) THREADID (T7-1))",
+        "S: * 2 FETCH (UID 2 EMAILID (M7-2) THREADID (T7-2))", "S: b OK %",
+        "C: c SEARCH EMAILID M7-2", "S: * SEARCH 2", "S: c OK %", "C: d SEARCH THREADID T7-1",
+        "S: * SEARCH 1", "S: d OK %", "C: e SEARCH OR EMAILID M8-2 EMAILID T7-2", "S: * SEARCH",
+        "S: e OK %", "C: f SEARCH EMAILID (M7-2)", "S: f BAD %", "C: g COPY 1 Archive", "S: g OK %",
+        "C: h MOVE 2 Archive", "S: %", "S: %", "S: h OK %", "C: i SELECT Archive",
+        "S: * OK [CLOSED] %", "S: %", "S: %", "S: %", "S: %", "S: %", "S: %", "S: %", "S: %",
+        "S: %", "S: %", "S: i OK %", "C: j FETCH 1:2 EMAILID",
+        "S: * 1 FETCH (UID 1 EMAILID (M7-1))", "S: * 2 FETCH (UID 2 EMAILID (M7-2))", "S: j OK %");
+}
+
+Test(dialogue, compress_rfc_4978)
+{
+    DIALOGUE("C: a CAPABILITY", "S: * CAPABILITY % COMPRESS=DEFLATE%", "S: a OK %",
+             "C: b COMPRESS BOGUS", "S: b NO %", "C: c COMPRESS", "S: c BAD %",
+             "C: d COMPRESS DEFLATE", "S: d OK %", "C: e COMPRESS DEFLATE",
+             "S: e NO [COMPRESSIONACTIVE] %");
+    STRANGER("S: %", "C: a COMPRESS DEFLATE", "S: a NO log in first", "H: COMPRESS=DEFLATE",
+             "C: b LOGIN me@localhost secret", "S: b OK %", "C: c COMPRESS DEFLATE",
+             "S: c BAD unknown command");
+}
+
+Test(dialogue, replace_rfc_8508)
+{
+    DIALOGUE("D: one", "D: two", "D: three", SELECT_INBOX("3"), "C2: s SELECT Inbox",
+             "S2: * FLAGS %", "S2: %", "S2: %", "S2: %", "S2: %", "S2: %", "S2: %", "S2: %",
+             "S2: %", "S2: %", "S2: s OK %",
+             "C: a REPLACE 2 INBOX (\\Seen \\Draft) \"01-Jan-2024 00:00:00 +0000\" {6}",
+             "S: + Ready", "C- a: b\r\n", "C: ", "S: * OK [APPENDUID 1001 4] stored",
+             "S: * 2 EXPUNGE", "S: * 3 EXISTS", "S: * 3 FETCH (UID 4 FLAGS (\\Seen \\Draft))",
+             "S: a OK replaced", "C2: a NOOP", "S2: * 2 EXPUNGE", "S2: * 3 EXISTS",
+             "S2: * 3 FETCH (UID 4 %", "S2: a OK %", "C: b UID REPLACE 4 Archive {6+}",
+             "C- a: b\r\n", "C: ", "S: * OK [APPENDUID 1002 1] stored", "S: * 3 EXPUNGE",
+             "S: b OK replaced", "C: c REPLACE * Trash {6+}", "C- a: b\r\n",
+             "C: ", "S: * OK [APPENDUID 1003 1] stored", "S: * 2 EXPUNGE", "S: c OK replaced");
+}
+
+Test(dialogue, replace_of_what_is_gone_stores_nothing_rfc_8508)
+{
+    DIALOGUE("D: one", SELECT_INBOX("1"), "C: a REPLACE 1 Archive {6}", "S: + Ready",
+             "C2: x SELECT Inbox", "S2: %", "S2: %", "S2: %", "S2: %", "S2: %", "S2: %", "S2: %",
+             "S2: %", "S2: %", "S2: %", "S2: x OK %", "C2: y STORE 1 +FLAGS.SILENT \\Deleted",
+             "S2: y OK %", "C2: z EXPUNGE", "S2: * 1 EXPUNGE", "S2: z OK %", "C- a: b\r\n",
+             "C: ", "S: * 1 EXPUNGE", "S: a NO the message to replace is gone",
+             "C: b STATUS Archive (MESSAGES)", "S: * STATUS Archive (MESSAGES 0)", "S: b OK %",
+             "C: c REPLACE * Inbox {6}", "S: c BAD %", "C: d REPLACE 1 Inbox {6+}", "C- a: b\r\n",
+             "C: ", "S: d BAD %", "C: e REPLACE 0 Inbox {6}", "S: e BAD %", "C: f REPLACE 1 Inbox",
+             "S: f BAD %", "C: g REPLACE {1}", "S: g BAD %");
+    DIALOGUE("D: one", SELECT_INBOX("1"), "C: a REPLACE 1 nope {6}", "S: a NO [TRYCREATE] %",
+             "C: b REPLACE 1 Archive {6+}", "C- a: b\r\n", "C:  {6+}", "C- a: b\r\n",
+             "C: ", "S: b BAD %", "C: c REPLACE 1 nope {1000001+}", "S: * BYE %",
+             "S: c BAD [TOOBIG] %", "X:");
+    DIALOGUE("D: one", "C: a EXAMINE INBOX", "S: %", "S: %", "S: %", "S: %", "S: %", "S: %", "S: %",
+             "S: %", "S: %", "S: %", "S: a OK %", "C: b REPLACE 1 Archive {6}",
+             "S: b NO the mailbox is read-only", "C: c REPLACE 1 Archive {1000001+}", "S: * BYE %",
+             "S: c BAD [TOOBIG] %", "X:");
+}
+
+Test(dialogue, catenate_rfc_4469)
+{
+    DIALOGUE("C: a APPEND Inbox {23+}", "C- Subject: old\r\n\r\nfirst\r\n", "C: ", "S: a OK %",
+             "C: A003 APPEND Inbox (\\Seen \\Draft) CATENATE (URL "
+             "\"/INBOX;UIDVALIDITY=1001/;UID=1/;SECTION=HEADER\" TEXT {5}",
+             "S: + Ready", "C- more ", "C:  URL \"/INBOX/;UID=1/;section=TEXT\" TEXT {5+}",
+             "C- \r\nend", "C: )", "S: A003 OK [APPENDUID 1001 2] stored", SELECT_INBOX("2"),
+             "C: c FETCH 2 (FLAGS BODY.PEEK[])",
+             "S: * 2 FETCH (UID 2 FLAGS (\\Seen \\Draft) BODY[] {33}", "S: Subject: old",
+             "S: ", "S: more first", "S: ", "S: end)", "S: c OK %");
+    /* Only URLs, one as a literal; a part of a message; a message after it. */
+    DIALOGUE("C: a APPEND Inbox {23+}", "C- Subject: old\r\n\r\nfirst\r\n", "C: ", "S: a OK %",
+             "C: b APPEND Inbox CATENATE (URL /INBOX/;UID=1)", "S: b OK [APPENDUID 1001 2] %",
+             "C: c APPEND Inbox CATENATE (URL {14+}", "C- /INBOX/;UID=1/", "C: )",
+             "S: c NO [BADURL /INBOX/;UID=1/] %");
+}
+
+Test(dialogue, catenate_literal_urls_and_bad_ones_rfc_4469)
+{
+    DIALOGUE("C: a APPEND Inbox {23+}", "C- Subject: old\r\n\r\nfirst\r\n", "C: ", "S: a OK %",
+             "C: c APPEND Inbox CATENATE (URL {13}", "S: + Ready", "C- /INBOX/;UID=1", "C: ) {6+}",
+             "C- a: b\r\n", "C: ", "S: c OK [APPENDUID 1001 2:3] %",
+             "C: d APPEND Inbox CATENATE (URL \"imap://me%40localhost@localhost/INBOX/;UID=1\")",
+             "S: d OK %", "C: e APPEND Inbox CATENATE (URL /INBOX/;UID=77)",
+             "S: e NO [BADURL /INBOX/;UID=77] %", "C: f APPEND Inbox CATENATE (TEXT {3+}", "C- abc",
+             "C:  URL /INBOX;UIDVALIDITY=7/;UID=1 TEXT {3+}", "C- abc", "C: )",
+             "S: f NO [BADURL /INBOX;UIDVALIDITY=7/;UID=1] %",
+             "C: g APPEND Inbox CATENATE (URL imap://elsewhere/INBOX/;UID=1 TEXT {3}",
+             "S: g NO [BADURL %", "C: h APPEND Inbox CATENATE (URL /INBOX/;UID=1/;SECTION=7)",
+             "S: h NO [BADURL %",
+             "C: i APPEND Inbox CATENATE (URL /INBOX/;UID=1/;SECTION=TEXT/;PARTIAL=1.2)",
+             "S: i OK [APPENDUID 1001 5] %", "C: j APPEND Inbox CATENATE ()", "S: j BAD %",
+             "C: k APPEND Inbox CATENATE (URL /INBOX/;UID=1", "S: k BAD %",
+             "C: l APPEND Inbox CATENATE (TEXT {0+}", "C: )", "S: l NO a message of no bytes %",
+             "C: m APPEND Inbox CATENATE (URL {4097}", "S: m BAD %", SELECT_INBOX("5"),
+             "C: n FETCH 5 BODY.PEEK[]", "S: * 5 FETCH (UID 5 BODY[] {2}", "S: ir)", "S: n OK %");
 }

@@ -14,8 +14,22 @@ struct backend *fake_backend_new(struct str data);
 void fake_backend_set_events(struct backend *b, const struct backend_events *events);
 /* From now on every call fails with ERR_UNAVAILABLE, or works again. */
 void fake_backend_set_away(struct backend *b, bool away);
+/* The quota, 0 for none. */
+void fake_backend_set_quota(struct backend *b, uint64_t bytes, uint64_t messages);
+/* A capability that logins from now on do not have. */
+void fake_backend_hide(struct backend *b, struct str capability);
+/* The key of the user: EXTERNAL logs in whose client holds it; empty: nobody's. Borrows. */
+void fake_backend_set_key(struct backend *b, struct str client_key, bool preauths);
+/* Login is barred. */
+void fake_backend_bar(struct backend *b, bool barred);
 /* As a delivery: `prefix` is in the row, `text` in the file. Returns the UID. */
 uint32_t fake_backend_deliver(struct backend *b, struct str mailbox, struct str prefix,
                               struct str text);
+
+/* Whether there is a text index: of messages of Inbox, not of all, and often wrong. */
+void fake_backend_set_indexed(struct backend *b, bool indexed);
+
+/* Forgets that the UID vanished from Inbox, as a store may that cleans up. */
+void fake_backend_purge(struct backend *b, uint32_t uid);
 
 #endif

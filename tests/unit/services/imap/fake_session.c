@@ -14,9 +14,11 @@ struct session {
     struct log *log_target;
     struct log_ctx log;
     size_t full_at;
-    bool closed, slow, woken, can_tls, tls;
+    unsigned sent_now;
+    bool closed, slow, woken, can_tls, tls, compressed;
     enum log_trace_kind trace;
     struct session_peer peer;
+    struct str client_key;
 };
 
 /* ---- What protocol code calls */
@@ -81,9 +83,17 @@ bool session_can_starttls(const struct session *s)
 {
     return s->can_tls && !s->tls;
 }
+bool session_is_compressed(const struct session *s)
+{
+    return s->compressed; /* so it is said; the bytes stay as they are */
+}
 bool session_channel_binding(struct session *s, struct str type, struct buf *out)
 {
     return s->tls && str_eq(type, STR("tls-exporter")) && buf_append(out, STR("binding"));
+}
+bool session_client_key(struct session *s, struct buf *out)
+{
+    return s->tls && s->client_key.len > 0 && buf_append(out, s->client_key);
 }
 struct session_handle session_handle(struct session *s)
 {
@@ -103,6 +113,16 @@ static void flush(struct session *s)
     buf_reset(&s->out);
 }
 
+void session_send_now(struct session *s)
+{
+    flush(s);
+    s->sent_now++;
+}
+unsigned fake_session_sent_now(const struct session *s)
+{
+    return s->sent_now;
+}
+
 static void go_on(struct session *s, enum session_next next)
 {
     while (next == SESSION_MORE) {
@@ -116,10 +136,11 @@ static void go_on(struct session *s, enum session_next next)
         buf_reset(&s->in);
         go_on(s, s->ops->secured(s));
     }
+    s->compressed = s->compressed || next == SESSION_COMPRESS;
     s->closed = s->closed || next == SESSION_CLOSE || next == SESSION_ABORT;
 }
 
-struct session *fake_session_open(const struct session_ops *ops, void *user, size_t full_at)
+static struct session *new_session(const struct session_ops *ops, void *user, size_t full_at)
 {
     struct session *s = xcalloc(1, sizeof(*s));
     s->ops = ops;
@@ -133,8 +154,29 @@ struct session *fake_session_open(const struct session_ops *ops, void *user, siz
     buf_init(&s->out, 1 << 26);
     buf_init(&s->sent, 1 << 28);
     buf_init(&s->taken, 1 << 28);
+    return s;
+}
+
+struct session *fake_session_open(const struct session_ops *ops, void *user, size_t full_at)
+{
+    struct session *s = new_session(ops, user, full_at);
     go_on(s, ops->open(s));
     return s;
+}
+
+struct session *fake_session_open_tls(const struct session_ops *ops, void *user, size_t full_at,
+                                      struct str client_key)
+{
+    struct session *s = new_session(ops, user, full_at);
+    s->tls = true;
+    s->client_key = client_key;
+    go_on(s, ops->open(s));
+    return s;
+}
+
+void fake_session_set_client_key(struct session *s, struct str client_key)
+{
+    s->client_key = client_key;
 }
 
 static void run_units(struct session *s)

@@ -239,3 +239,35 @@ Test(uid_set, ranges_are_merged_and_found)
     uid_set_release(&set);
     buf_release(&out);
 }
+
+Test(uid_set, numbers_are_taken_out)
+{
+    static const struct {
+        struct uid_range from[3], out[3];
+        const char *rest;
+    } rows[] = {
+        {{{1, 10}}, {{5, 5}}, "1:4,6:10"},
+        {{{1, 10}}, {{1, 10}}, ""},
+        {{{1, 3}, {5, 7}, {9, 9}}, {{2, 6}}, "1,7,9"},
+        {{{2, 3}, {5, 7}}, {{1, 1}, {4, 4}, {8, 9}}, "2:3,5:7"},
+        {{{1, UINT32_MAX}}, {{1, 1}, {3, 4}, {UINT32_MAX, UINT32_MAX}}, "2,5:4294967294"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct uid_set from = {0}, out = {0};
+        struct buf text;
+        buf_init(&text, 1000);
+        for (size_t k = 0; k < 3; k++) {
+            if (rows[i].from[k].first > 0)
+                uid_set_add_range(&from, rows[i].from[k].first, rows[i].from[k].last);
+            if (rows[i].out[k].first > 0)
+                uid_set_add_range(&out, rows[i].out[k].first, rows[i].out[k].last);
+        }
+        uid_set_subtract(&from, &out);
+        uid_set_write(&from, &text);
+        cr_assert(str_eq(buf_str(&text), str_from_cstr(rows[i].rest)), "row %zu: %.*s", i,
+                  STR_ARG(buf_str(&text)));
+        uid_set_release(&from);
+        uid_set_release(&out);
+        buf_release(&text);
+    }
+}

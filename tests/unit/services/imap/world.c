@@ -3,8 +3,8 @@
 #include "common/base/bug.h"
 #include "common/service/layout.h"
 #include "common/sys/file.h"
+#include "tests/unit/support/remove_tree.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +23,12 @@ void world_init_in(struct world *w, size_t full_at, const char *data)
     *w = (struct world){.full_at = full_at, .keep_data = true};
     BUG_ON(!str_copy_cstr(str_from_cstr(data), w->data, sizeof(w->data)));
     w->settings = (struct settings){.hostname = STR("localhost"), .data = str_from_cstr(w->data)};
-    if (!directory_make(layout_spool_directory(w->settings.data).text, 0700, &err))
+    if (!directory_make(layout_spool_directory(w->settings.data, STR("imap")).text, 0700, &err))
         BUG("%s", err.detail);
     w->config = (struct imap_config){.cleartext_auth = true,
                                      .login_timeout_s = 30,
                                      .idle_timeout_s = 1800,
+                                     .keepalive_s = 300,
                                      .append_max = 1 << 20};
     w->server.settings = &w->settings;
     w->server.config = &w->config;
@@ -47,17 +48,9 @@ struct session *world_session(struct world *w, size_t n)
     return w->sessions[n];
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 void world_remove_data(const char *data)
 {
-    nftw(data, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(data);
 }
 
 void world_release(struct world *w)

@@ -17,6 +17,7 @@
  *     "S:220 hi"     sends a line, byte by byte
  *     "C:MAIL FROM"  reads a line that must begin so
  *     "D:"           reads message data up to the lone dot, into `data`
+ *     "E:"           reads message data that ends with the connection, without the dot
  *     "X:"           closes and waits for the next connection
  */
 struct server {
@@ -58,6 +59,8 @@ static bool follow(struct server *s, const char *step, int fd, FILE *in)
     }
     if (step[0] == 'D')
         return read_data(in, s);
+    if (step[0] == 'E' && !read_data(in, s))
+        return true;
     if (!fgets(line, sizeof(line), in) || strncmp(line, step + 2, strlen(step + 2)) != 0) {
         snprintf(s->failure, sizeof(s->failure), "wanted \"%s\", got \"%.200s\"", step + 2, line);
         return false;
@@ -313,6 +316,111 @@ Test(client, transactions)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         check_row(&rows[i]);
+}
+
+/* ---- The point of no return */
+
+struct gatekeeper {
+    unsigned commits_allowed;
+    char events[64];
+};
+
+static void note(struct gatekeeper *g, char event, const size_t *indexes, size_t count)
+{
+    size_t len = strlen(g->events);
+    g->events[len++] = event;
+    for (size_t i = 0; i < count; i++)
+        g->events[len++] = (char)('0' + indexes[i]);
+}
+
+static bool on_commit(void *user, const size_t *indexes, size_t count)
+{
+    struct gatekeeper *g = user;
+    bool ok = g->commits_allowed > 0;
+    note(g, ok ? 'c' : 'x', indexes, count);
+    g->commits_allowed -= ok;
+    return ok;
+}
+
+static void on_answered(void *user, const size_t *indexes, size_t count, bool taken)
+{
+    note(user, taken ? 't' : 'r', indexes, count);
+}
+
+Test(client, the_end_of_a_message_needs_a_commitment)
+{
+    static const struct {
+        const char *name;
+        const char *script[32];
+        unsigned commits_allowed;
+        const char *events;
+        bool usable;
+    } gates[] = {
+        {"for those that were accepted",
+         {PIPELINED, "C:MAIL FROM", "C:RCPT TO", "C:RCPT TO", "C:RCPT TO", "C:DATA", "S:250 ok",
+          "S:250 ok", "S:550 no", "S:250 ok", "S:354 go", "D:", "S:250 queued", "C:QUIT", "S:221"},
+         1,
+         "c02t02",
+         true},
+        {"refused",
+         {PIPELINED, "C:MAIL FROM", "C:RCPT TO", "C:RCPT TO", "C:RCPT TO", "C:DATA", "S:250 ok",
+          "S:550 no", "S:250 ok", "S:550 no", "S:354 go", "D:", "S:554 spam", "C:QUIT", "S:221"},
+         1,
+         "c1r1",
+         true},
+        {"no answer",
+         {PIPELINED, "C:MAIL FROM", "C:RCPT TO", "C:RCPT TO", "C:RCPT TO", "C:DATA", "S:250 ok",
+          "S:250 ok", "S:550 no", "S:550 no", "S:354 go", "D:"},
+         1,
+         "c0",
+         false},
+        {"not given: the message has no end, and the session another one than QUIT",
+         {PIPELINED, "C:MAIL FROM", "C:RCPT TO", "C:RCPT TO", "C:RCPT TO", "C:DATA", "S:250 ok",
+          "S:250 ok", "S:550 no", "S:550 no", "S:354 go", "E:"},
+         0,
+         "x0",
+         false},
+        {"each transaction has its own",
+         {HELLO,
+          "S:250-LIMITS RCPTMAX=2",
+          "S:250 PIPELINING",
+          "C:MAIL FROM",
+          "C:RCPT TO:<ann",
+          "C:RCPT TO:<bob",
+          "C:DATA",
+          "S:250 ok",
+          "S:250 ok",
+          "S:250 ok",
+          "S:354 go",
+          "D:",
+          "S:250 first",
+          "C:MAIL FROM",
+          "C:RCPT TO:<\"c d\"",
+          "C:DATA",
+          "S:250 ok",
+          "S:250 ok",
+          "S:354 go",
+          "E:"},
+         1,
+         "c01t01x2",
+         false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(gates); i++) {
+        struct server server;
+        struct client *client;
+        struct client_failure failure;
+        struct verdict verdicts[3] = {0};
+        struct letter letter = make_letter(3);
+        struct gatekeeper keeper = {.commits_allowed = gates[i].commits_allowed};
+        letter.gate = (struct letter_gate){on_commit, on_answered, &keeper};
+        start_server(&server, gates[i].script);
+        cr_assert(connect_to(&server, &client, &failure), "%s", gates[i].name);
+        client_send(client, &letter, verdicts);
+        cr_expect_str_eq(keeper.events, gates[i].events, "%s", gates[i].name);
+        cr_expect_eq(client_is_usable(client), gates[i].usable, "%s", gates[i].name);
+        client_close(client);
+        stop_server(&server, gates[i].name);
+    }
 }
 
 Test(client, the_message_arrives_with_its_dots_stuffed)

@@ -53,6 +53,9 @@ Test(hosts, routes)
         cr_expect(hosts_route(&config, str_from_cstr(rows[i].domain), &hop));
         cr_expect(str_eq(hop, str_from_cstr(rows[i].hop)), "%s", rows[i].domain);
     }
+    cr_expect(hosts_has_route(&config, STR("a.sink.test")));
+    cr_expect_not(hosts_has_route(&config, STR("far.example")),
+                  "the relay is for what is not ours");
     config.relay = STR("");
     cr_expect_not(hosts_route(&config, STR("far.example"), &hop));
 }

@@ -93,13 +93,15 @@ static struct err deliver_one(struct backend *b, const struct backend_message *m
 bool backend_deliver(struct backend *b, uint64_t cid UNUSED, const struct backend_message *message,
                      struct arena *arena, struct err *ret_errors, struct err *err)
 {
-    struct str text;
-    struct layout_path path = layout_spool(b->data, message->spool_name);
+    struct str text = message->content;
+    bool small = message->spool_name.len == 0;
     if (str_eq(message->recipients[0].address.localpart, STR("gone")))
         return err_set(err, ERR_UNAVAILABLE, "store was killed");
-    if (!file_read(path.text, 64u << 20, arena, &text, err))
+    if (!small &&
+        !file_read(layout_spool(b->data, message->spool_name).text, 64u << 20, arena, &text, err))
         return false;
-    BUG_ON(text.len != message->size);
+    BUG_ON(text.len != message->size || (!small && message->content.len > 0));
+    BUG_ON(small != (message->size <= SPOOL_MEMORY_MAX && message->recipient_count == 1));
     BUG_ON(message->structure.len == 0);
     pthread_mutex_lock(&b->lock);
     for (size_t i = 0; i < message->recipient_count; i++)
@@ -187,18 +189,22 @@ static bool set(void *user, struct str line, struct err *err)
         scene->config.tls_needed = is_true(value);
     else if (str_eq(name, STR("requiretls")))
         scene->config.requiretls = is_true(value);
+    else if (str_eq(name, STR("steering")))
+        scene->config.smtpd.steering = is_true(value);
+    else if (str_eq(name, STR("catch_all_address")))
+        return address_parse(value, &scene->fixture.service.arena, &scene->in.catch_all, err);
     else if (str_eq(name, STR("limit_connections")))
-        scene->config.limit_connections = is_true(value);
+        scene->config.smtpd.limit_connections = is_true(value);
     else if (str_eq(name, STR("space_after_colon")))
         scene->config.space_after_colon = is_true(value);
     else if (str_eq(name, STR("tls")))
         scene->tls_missing = !is_true(value);
     else if (str_to_u64(value, UINT32_MAX, &number) && str_eq(name, STR("message_size_max")))
-        scene->config.message_size_max = number;
+        scene->config.smtpd.message_size_max = number;
     else if (str_eq(name, STR("recipients_max")))
-        scene->config.recipients_max = number;
+        scene->config.smtpd.recipients_max = number;
     else if (str_eq(name, STR("read_timeout_ms")))
-        scene->config.read_timeout_ms = number;
+        scene->config.smtpd.read_timeout_ms = number;
     else
         return err_set(err, ERR_SYNTAX, "unknown setting");
     return true;
@@ -264,12 +270,12 @@ static bool play(const char *path, struct err *err)
         .requiretls = true,
         .check_sender_domain = true,
         .check_hello = true,
-        .message_size_max = 100u << 20,
-        .recipients_max = 1000,
-        .read_timeout_ms = 30000,
-        .data_timeout_ms = 60000,
-        .workers_max = 4,
-        .sessions_max = 100,
+        .smtpd.message_size_max = 100u << 20,
+        .smtpd.recipients_max = 1000,
+        .smtpd.read_timeout_ms = 30000,
+        .smtpd.data_timeout_ms = 60000,
+        .smtpd.workers_max = 4,
+        .smtpd.sessions_max = 100,
     };
     scene->in.config = &scene->config;
     scene->in.settings = &scene->fixture.settings;

@@ -12,6 +12,7 @@
 
 #define ROUNDS 12
 #define THREADS 4
+#define DELIVERIES 8 /* more each round are acknowledged before the kill */
 
 static struct fixture f;
 static int acknowledged;
@@ -20,7 +21,6 @@ static int round_number;
 struct sender {
     unsigned number;
     struct new_message message;
-    struct str spool;
 };
 
 static void *deliver_until_killed(void *user)
@@ -34,7 +34,6 @@ static void *deliver_until_killed(void *user)
         arena_init(&arena, 1 << 20);
         snprintf(key, sizeof(key), "%016x", number);
         struct delivery d = {.key = str_make(key, 16),
-                             .spool_name = me->spool,
                              .mailbox = STR("Inbox"),
                              .message = me->message,
                              .quota_bytes = INT64_MAX};
@@ -52,9 +51,7 @@ static void run_child(void)
     pthread_t threads[THREADS];
     fixture_start(&f);
     for (unsigned i = 0; i < THREADS; i++)
-        senders[i] = (struct sender){.number = i,
-                                     .message = fixture_message(&f, STR(TEXT)),
-                                     .spool = fixture_spool(&f, STR(TEXT))};
+        senders[i] = (struct sender){.number = i, .message = fixture_message(&f, STR(TEXT))};
     for (unsigned i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, deliver_until_killed, &senders[i]);
     pause();
@@ -70,11 +67,15 @@ static int64_t count_key(uint32_t number)
     return fixture_number(&f, sql);
 }
 
+static bool read_number(int from, uint32_t *ret)
+{
+    return read(from, ret, sizeof(*ret)) == sizeof(*ret);
+}
+
 Test(crash, acknowledged_deliveries_are_there_once)
 {
     fixture_open(&f);
     fixture_stop(&f);
-    size_t total = 0;
     for (round_number = 1; round_number <= ROUNDS; round_number++) {
         int ends[2];
         cr_assert(pipe(ends) == 0);
@@ -85,21 +86,22 @@ Test(crash, acknowledged_deliveries_are_there_once)
             run_child();
         }
         close(ends[1]);
-        usleep(60000 + (unsigned)round_number * 17000);
+        uint32_t numbers[DELIVERIES * ROUNDS], last;
+        size_t count = DELIVERIES * (size_t)round_number;
+        for (size_t i = 0; i < count; i++)
+            cr_assert(read_number(ends[0], &numbers[i]), "the child failed");
         kill(child, SIGKILL);
         cr_assert(waitpid(child, NULL, 0) == child);
         fixture_start(&f);
         cr_assert(fixture_verify(&f) == 0, "after round %d", round_number);
-        uint32_t number;
-        while (read(ends[0], &number, sizeof(number)) == sizeof(number)) {
-            cr_assert(count_key(number) == 1, "delivery %x", number);
-            total++;
-        }
+        for (size_t i = 0; i < count; i++)
+            cr_assert(count_key(numbers[i]) == 1, "delivery %x", numbers[i]);
+        while (read_number(ends[0], &last))
+            cr_assert(count_key(last) == 1, "delivery %x", last);
         close(ends[0]);
         fixture_stop(&f);
         arena_reset(&f.arena);
     }
-    cr_expect(total > ROUNDS, "%zu deliveries were acknowledged", total);
     fixture_start(&f);
     fixture_close(&f);
 }

@@ -12,15 +12,19 @@ static void setup(void)
 }
 TestSuite(deliver, .init = setup);
 
+/* Those of messages, not those that wait for one. */
 static size_t count_files(struct fixture *fx)
 {
     char command[128];
     size_t count = 0;
     snprintf(command, sizeof(command), "find %s/accounts/%d/msg -type f 2>/dev/null | wc -l",
              fx->data, FIXTURE_ACCOUNT);
+    pthread_rwlock_wrlock(&fx->account->files_lock);
+    ready_files_drop(fx->account);
     FILE *p = popen(command, "r");
     cr_assert(p && fscanf(p, "%zu", &count) == 1);
     pclose(p);
+    pthread_rwlock_unlock(&fx->account->files_lock);
     return count;
 }
 
@@ -110,13 +114,12 @@ Test(deliver, bad_requests_are_refused)
 {
     struct delivery d = {.uid = 0};
     cr_expect(!fixture_try_deliver(&f, "a//b", &d, TEXT) && f.err.kind == ERR_SYNTAX);
-    d = (struct delivery){.mailbox = STR("Inbox"),
-                          .quota_bytes = 1000,
-                          .spool_name = STR("none"),
-                          .message = fixture_message(&f, STR(TEXT))};
+    d = (struct delivery){
+        .mailbox = STR("Inbox"), .quota_bytes = 1000, .message = fixture_message(&f, STR(TEXT))};
+    d.message.text = (struct message_text){.spool_name = STR("none"), .size = sizeof(TEXT) - 1};
     cr_expect(!deliver(f.account, &d, &f.arena, &f.err) && f.err.kind == ERR_NOT_FOUND, "%s",
               f.err.detail);
-    d.spool_name = fixture_spool(&f, STR("another size"));
+    d.message.text.spool_name = fixture_spool(&f, STR("another size"));
     cr_expect(!deliver(f.account, &d, &f.arena, &f.err) && f.err.kind == ERR_SYNTAX);
     fixture_close(&f);
 }
@@ -197,10 +200,8 @@ Test(deliver, concurrent_deliveries_share_commits)
         workers[t].f = &f;
         arena_init(&workers[t].arena, 1 << 22);
         for (size_t i = 0; i < 20; i++)
-            workers[t].deliveries[i] = (struct delivery){.spool_name = fixture_spool(&f, STR(TEXT)),
-                                                         .mailbox = STR("Inbox"),
-                                                         .message = message,
-                                                         .quota_bytes = INT64_MAX};
+            workers[t].deliveries[i] = (struct delivery){
+                .mailbox = STR("Inbox"), .message = message, .quota_bytes = INT64_MAX};
     }
     for (size_t t = 0; t < 8; t++)
         pthread_create(&threads[t], NULL, deliver_many, &workers[t]);

@@ -3,6 +3,8 @@
 
 #include "common/base/clock.h"
 
+#include <sys/stat.h>
+
 static struct directory_fixture f;
 
 /* example.org: you, with "+" and "--" as separators; strict.example: case matters; all.example: a
@@ -302,6 +304,78 @@ Test(directory, accounts_that_break_a_rule_are_refused)
     cr_assert_eq(resolve("new", "example.org").class, ADDRESS_UNKNOWN, "nothing is left behind");
 }
 
+Test(directory, bad_settings_of_an_account_change_nothing)
+{
+    char long_text[1026], long_reason[258];
+    memset(long_text, 'x', sizeof(long_text));
+    memset(long_reason, 'x', sizeof(long_reason));
+    struct str many[65];
+    for (size_t i = 0; i < ARRAY_LEN(many); i++)
+        many[i] = STR("IDLE");
+    const struct str spaced[] = {STR("ID LE")}, none[] = {STR("")};
+    const struct {
+        const char *name;
+        struct directory_account account;
+        enum err_kind kind;
+    } rows[] = {
+        {"nobody", {.name = STR("nobody")}, ERR_NOT_FOUND},
+        {"no name", {.name = STR("")}, ERR_SYNTAX},
+        {"description", {.description = str_make(long_text, 1025)}, ERR_LIMIT},
+        {"bytes", {.description = STR("\xff")}, ERR_SYNTAX},
+        {"reason", {.login_disabled = str_make(long_reason, 257)}, ERR_LIMIT},
+        {"reason in two lines", {.login_disabled = STR("a\r\nb")}, ERR_SYNTAX},
+        {"reason in Greek", {.login_disabled = STR("\u03c9")}, ERR_SYNTAX},
+        {"quota", {.quota_bytes = -2}, ERR_SYNTAX},
+        {"capabilities", {.capabilities_disabled = many, .capability_count = 65}, ERR_LIMIT},
+        {"capability", {.capabilities_disabled = spaced, .capability_count = 1}, ERR_SYNTAX},
+        {"no capability", {.capabilities_disabled = none, .capability_count = 1}, ERR_SYNTAX},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct directory_account account = rows[i].account, now;
+        struct err err;
+        if (str_is_null(account.name))
+            account.name = STR("you");
+        account.max_outgoing = 7;
+        expect(directory_set_account(&f.store, &account, &err), rows[i].kind, &err, rows[i].name);
+        cr_assert(directory_account(&f.store, 2, &f.arena, &now, &err), "%s", err.detail);
+        cr_assert_eq(now.max_outgoing, 1000, "%s", rows[i].name);
+    }
+}
+
+Test(directory, settings_of_an_account_stay_set)
+{
+    static const struct str capabilities[] = {STR_INIT("IDLE"), STR_INIT("MOVE")};
+    struct directory_account before, after;
+    struct err err;
+    uint64_t quota;
+    cr_assert(directory_account(&f.store, 2, &f.arena, &before, &err), "%s", err.detail);
+    struct directory_account set = {
+        .name = STR("you"),
+        .description = STR("You"),
+        .login_disabled = STR("call 100"),
+        .quota_bytes = 500,
+        .max_outgoing = 5000,
+        .max_new_recipients = UINT32_MAX,
+        .capabilities_disabled = capabilities,
+        .capability_count = 2,
+    };
+    cr_assert(directory_set_account(&f.store, &set, &err), "%s", err.detail);
+    cr_assert(directory_account_quota(&f.store, 2, &quota, &err));
+    cr_assert_eq(quota, 500, "without a restart");
+    fixture_close(&f);
+    fixture_open(&f);
+    cr_assert(directory_account(&f.store, 2, &f.arena, &after, &err), "%s", err.detail);
+    cr_assert(str_eq(after.description, set.description));
+    cr_assert(str_eq(after.login_disabled, set.login_disabled));
+    cr_assert_eq(after.max_outgoing, 5000);
+    cr_assert_eq(after.max_new_recipients, UINT32_MAX);
+    cr_assert_eq(after.capability_count, 2);
+    cr_assert(str_eq(after.capabilities_disabled[1], STR("MOVE")));
+    cr_assert_eq(after.credential_version, before.credential_version, "the password stays");
+    cr_assert(directory_account(&f.store, 1, &f.arena, &after, &err), "%s", err.detail);
+    cr_assert(str_eq(after.name, STR("root")) && after.max_outgoing == 1000, "nobody else's");
+}
+
 Test(directory, everything_is_there_after_a_restart)
 {
     fixture_close(&f);
@@ -377,4 +451,21 @@ Test(directory, tokens_are_good_until_something_changes)
     session.expires_ms = clock_wall_ms() - 1;
     token = token_seal(&f.store, &session, &f.arena);
     expect(token_check(&f.store, token, 0, &got, &err), ERR_DENIED, &err, "an expired token");
+}
+
+/* As after a restore of an old directory.db: accounts/70 is somebody's mail. */
+Test(directory, no_new_account_gets_the_mail_that_lies_there)
+{
+    char accounts[128], mail[160];
+    snprintf(accounts, sizeof(accounts), "%s/accounts", f.path);
+    snprintf(mail, sizeof(mail), "%s/70", accounts);
+    cr_assert_eq(add_account(&f, "third", "third@example.org", ""), 3);
+    fixture_close(&f);
+    cr_assert(mkdir(accounts, 0700) == 0 && mkdir(mail, 0700) == 0);
+    fixture_open(&f);
+    cr_expect_eq(add_account(&f, "fourth", "fourth@example.org", ""), 71);
+    fixture_close(&f);
+    fixture_open(&f);
+    cr_expect_eq(add_account(&f, "fifth", "fifth@example.org", ""), 72);
+    cr_assert(rmdir(mail) == 0 && rmdir(accounts) == 0);
 }

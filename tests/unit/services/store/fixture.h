@@ -1,6 +1,7 @@
 #ifndef TESTS_STORE_FIXTURE_H
 #define TESTS_STORE_FIXTURE_H
 
+#include "common/sys/file.h"
 #include "common/mail/structure.h"
 #include "services/store/account.h"
 #include "services/store/append.h"
@@ -10,12 +11,14 @@
 #include "services/store/erase.h"
 #include "services/store/expunge.h"
 #include "services/store/mailbox_ops.h"
+#include "services/store/message_files.h"
 #include "services/store/store_flags.h"
+#include "services/store/training.h"
 #include "services/store/verify.h"
+#include "tests/unit/support/remove_tree.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +39,7 @@ struct fixture {
     struct arena arena;
     struct err err;
     unsigned spooled;
+    unsigned texts;
 };
 
 #define FIXTURE_ACCOUNT 7
@@ -46,6 +50,9 @@ static inline void fixture_start(struct fixture *f)
     f->store = (struct store){
         .settings = &f->settings, .config = &f->config, .log = log_root(f->log, "store")};
     cr_assert(accounts_open(&f->store, &f->err), "%s", f->err.detail);
+    f->store.file_maker = file_maker_start(&f->store, &f->err);
+    f->store.file_syncer = file_syncer_new(&f->err);
+    cr_assert(f->store.file_maker && f->store.file_syncer, "%s", f->err.detail);
     cr_assert(account_open(&f->store, FIXTURE_ACCOUNT, &f->account, &f->err), "%s", f->err.detail);
 }
 
@@ -53,7 +60,9 @@ static inline void fixture_stop(struct fixture *f)
 {
     account_release(f->account);
     f->account = NULL;
+    file_maker_stop(f->store.file_maker);
     accounts_close(f->store.accounts);
+    file_syncer_free(f->store.file_syncer);
     log_free(f->log);
 }
 
@@ -66,8 +75,8 @@ static inline void fixture_open(struct fixture *f)
     f->config = (struct store_config){
         .open_accounts_max = 16, .account_idle_s = 300, .erase_after_s = 3600};
     char spool[80];
-    snprintf(spool, sizeof(spool), "%s/spool", f->data);
-    cr_assert(mkdir(spool, 0770) == 0);
+    snprintf(spool, sizeof(spool), "%s/spool/imap", f->data);
+    cr_assert(directory_make(spool, 0770, &f->err));
     arena_init(&f->arena, 64 << 20);
     fixture_start(f);
 }
@@ -90,18 +99,11 @@ static inline size_t fixture_verify(struct fixture *f)
     return count;
 }
 
-static inline int fixture_remove_one(const char *path, const struct stat *st, int type,
-                                     struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static inline void fixture_discard(struct fixture *f)
 {
     fixture_stop(f);
     arena_release(&f->arena);
-    nftw(f->data, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(f->data);
 }
 
 static inline void fixture_close(struct fixture *f)
@@ -116,11 +118,22 @@ static inline void fixture_close(struct fixture *f)
 static inline struct str fixture_spool(struct fixture *f, struct str text)
 {
     char path[128];
-    struct str name = arena_printf(&f->arena, "test-%u-%d", f->spooled++, (int)getpid());
+    struct str name = arena_printf(&f->arena, "imap/test-%u-%d", f->spooled++, (int)getpid());
     snprintf(path, sizeof(path), "%s/spool/%.*s", f->data, STR_ARG(name));
     FILE *file = fopen(path, "w");
     cr_assert(file && fwrite(text.ptr, 1, text.len, file) == text.len && fclose(file) == 0);
     return name;
+}
+
+/* By turns a spool file and content. */
+static inline struct message_text fixture_text(struct fixture *f, struct str text)
+{
+    struct message_text t = {.size = text.len};
+    if (f->texts++ % 2 == 0)
+        t.spool_name = fixture_spool(f, text);
+    else
+        t.content = arena_copy(&f->arena, text);
+    return t;
 }
 
 static inline struct new_message fixture_message(struct fixture *f, struct str text)
@@ -129,7 +142,7 @@ static inline struct new_message fixture_message(struct fixture *f, struct str t
     buf_init(&encoded, 1 << 20);
     const struct structure *s = structure_parse(text, &f->arena);
     cr_assert(structure_encode(s, &f->arena, &encoded, &f->err), "%s", f->err.detail);
-    struct new_message m = {.file_size = text.len,
+    struct new_message m = {.text = fixture_text(f, text),
                             .structure_bytes = arena_copy(&f->arena, buf_str(&encoded)),
                             .received_s = 1700000000,
                             .zone = ENTRY_ZONE_UTC};
@@ -150,7 +163,6 @@ static inline bool fixture_try_deliver(struct fixture *f, const char *mailbox, s
     d->message.origin = given.origin;
     if (given.received_s != 0)
         d->message.received_s = given.received_s;
-    d->spool_name = fixture_spool(f, bytes);
     d->mailbox = str_from_cstr(mailbox);
     if (d->quota_bytes == 0)
         d->quota_bytes = INT64_MAX;
@@ -255,6 +267,80 @@ static inline bool fixture_copy(struct fixture *f, const char *from, const char 
                          .uids = uids,
                          .quota_bytes = INT64_MAX};
     return copy_messages(f->account, STR_NULL, ret, &f->arena, &f->err);
+}
+
+/* ---- A junk filter that knows messages, not words */
+
+#define FILTER_MESSAGES_MAX 8192
+
+struct filter {
+    uint64_t applied; /* the last row */
+    enum trained_as known[FILTER_MESSAGES_MAX];
+    size_t rows;
+};
+
+/* Applies what it did not apply yet; each row must begin at what is known. */
+static inline void filter_apply(struct filter *filter, const struct training_pull *op)
+{
+    for (size_t i = 0; i < op->len; i++) {
+        const struct training_row *row = &op->rows[i];
+        if (row->sequence <= filter->applied)
+            continue;
+        cr_assert(row->message_id < FILTER_MESSAGES_MAX);
+        cr_assert(filter->known[row->message_id] == row->from && row->from != row->to,
+                  "row %d of message %d", (int)row->sequence, (int)row->message_id);
+        filter->known[row->message_id] = row->to;
+        filter->applied = row->sequence;
+        filter->rows++;
+    }
+}
+
+static inline bool filter_pull(struct fixture *f, struct filter *filter, struct training_pull *op)
+{
+    *op = (struct training_pull){.acknowledge = filter->applied, .limit = op->limit};
+    return training_pull(f->account, op, &f->arena, &f->err);
+}
+
+static inline void filter_start(struct fixture *f, struct filter *filter)
+{
+    struct training_pull op = {.from_start = true, .limit = TRAINING_ROWS_MAX};
+    cr_assert(training_pull(f->account, &op, &f->arena, &f->err), "%s", f->err.detail);
+    *filter = (struct filter){.applied = op.acknowledged};
+    filter_apply(filter, &op);
+}
+
+/* Until there are no more rows, and these are acknowledged. */
+static inline void filter_catch_up(struct fixture *f, struct filter *filter, size_t limit)
+{
+    struct training_pull op = {.limit = limit};
+    do {
+        cr_assert(filter_pull(f, filter, &op), "%s", f->err.detail);
+        cr_assert(op.len <= limit);
+        filter_apply(filter, &op);
+    } while (op.len > 0);
+}
+
+/* Whether what the filter knows is what the flags say. */
+static inline void filter_check(struct fixture *f, const struct filter *filter)
+{
+    struct db *db;
+    static enum trained_as right[FILTER_MESSAGES_MAX];
+    memset(right, 0, sizeof(right));
+    cr_assert(account_read_begin(f->account, &db, &f->err));
+    for (int64_t mailbox = 1; mailbox < 1000; mailbox++) {
+        struct entry e;
+        struct db_query q = db_query(db, ENTRY_ALL);
+        db_bind_i64(&q, mailbox);
+        while (db_step(&q)) {
+            entry_read(&q, &e);
+            right[e.id] = training_of(e.flags);
+        }
+        cr_assert(db_done(&q, &f->err));
+    }
+    account_read_end(f->account, db);
+    for (size_t id = 0; id < FILTER_MESSAGES_MAX; id++)
+        cr_assert(filter->known[id] == right[id], "message %zu: %d, should be %d", id,
+                  (int)filter->known[id], (int)right[id]);
 }
 
 #endif

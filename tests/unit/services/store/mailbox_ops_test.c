@@ -46,6 +46,29 @@ Test(mailbox_ops, create_makes_parents)
     fixture_close(&f);
 }
 
+/* Rights are asked of a mailbox, and names move. */
+Test(mailbox_ops, a_name_that_became_another_mailboxs_is_refused)
+{
+    cr_assert(create("asked", "") && create("other", ""));
+    struct mailbox_op named = {.name = STR("asked")};
+    struct mailbox_op made = {.name = STR("asked/new/x")};
+    cr_assert(mailbox_subscribe(f.account, &named, &f.arena, &f.err));
+    struct mailbox_op asked = {.name = STR("asked/y")}; /* for the id */
+    cr_assert(mailbox_create(f.account, STR_NULL, &asked, &f.arena, &f.err));
+    named.checked_id = made.checked_parent_id = asked.mailbox_id;
+    struct mailbox_op moved = {.name = STR("asked"), .to = STR("new"), .checked_id = 12345};
+    cr_expect(!mailbox_delete(f.account, STR_NULL, &named, &f.arena, &f.err));
+    cr_expect(f.err.kind == ERR_NOT_FOUND, "delete: %s", f.err.detail);
+    cr_expect(!mailbox_create(f.account, STR_NULL, &made, &f.arena, &f.err));
+    cr_expect(f.err.kind == ERR_NOT_FOUND, "create: %s", f.err.detail);
+    cr_expect(!mailbox_rename(f.account, STR_NULL, &moved, &f.arena, &f.err));
+    cr_expect(f.err.kind == ERR_NOT_FOUND, "rename: %s", f.err.detail);
+    made.name = STR("asked/y/z");
+    cr_expect(mailbox_create(f.account, STR_NULL, &made, &f.arena, &f.err), "%s", f.err.detail);
+    cr_expect(fixture_has_mailbox(&f, "asked") && !fixture_has_mailbox(&f, "new"));
+    fixture_close(&f);
+}
+
 Test(mailbox_ops, create_is_idempotent_by_key)
 {
     struct mailbox_op op = {.name = STR("a/b")}, again = op;

@@ -78,6 +78,40 @@ Test(messages, unchanged_since_leaves_later_ones_alone)
     fixture_close(&f);
 }
 
+/* Many messages in a row are changed by one statement: as if each had been changed alone. */
+Test(messages, store_over_a_range_does_what_it_does_to_each)
+{
+    deliver_some("Inbox", 12);
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_DELETED, UIDS(&f, 5));
+    fixture_expunge(&f, "Inbox");
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_SEEN | FLAG_FLAGGED, UIDS(&f, 2, 9));
+    struct changes before = fixture_pull(&f, "Inbox", 0);
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_ANSWERED, UIDS(&f, 3)); /* beyond `before` */
+    struct store_flags op = {.mailbox_id = before.mailbox.id,
+                             .mode = STORE_ADD,
+                             .flags = FLAG_SEEN,
+                             .has_unchanged_since = true,
+                             .unchanged_since = before.mailbox.modseq,
+                             .uids = UIDS(&f, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12)};
+    cr_assert(store_flags(f.account, STR_NULL, &op, &f.arena, &f.err), "%s", f.err.detail);
+    cr_assert(op.modified.len == 1 && op.modified.items[0] == 3);
+    struct changes after = fixture_pull(&f, "Inbox", 0);
+    cr_assert_eq(after.count, 11);
+    for (size_t i = 0; i < after.count; i++) {
+        uint32_t uid = after.uid[i];
+        bool is_asked = uid != 3 && uid != 11, had_it = before.flags[i] & FLAG_SEEN;
+        uint32_t others = uid == 2 || uid == 9 ? FLAG_FLAGGED : uid == 3 ? FLAG_ANSWERED : 0;
+        cr_expect_eq(after.flags[i], (is_asked ? FLAG_SEEN : 0) | others, "UID %u", uid);
+        cr_expect_eq(after.modseq[i] == op.modseq, is_asked && !had_it, "UID %u", uid);
+    }
+    cr_expect_eq(after.mailbox.unseen, 2);
+    fixture_flag(&f, "Inbox", STORE_REMOVE, FLAG_SEEN, UIDS(&f, 6, 7, 8, 9));
+    after = fixture_pull(&f, "Inbox", op.modseq);
+    cr_expect(after.count == 4 && after.uid[0] == 6 && after.flags[3] == FLAG_FLAGGED);
+    cr_expect_eq(after.mailbox.unseen, 6);
+    fixture_close(&f);
+}
+
 Test(messages, a_repeated_store_gives_the_first_result)
 {
     deliver_some("Inbox", 2);
@@ -194,9 +228,7 @@ Test(messages, keywords_follow_by_name)
 
 static struct append_item item_of(const char *text)
 {
-    struct append_item item = {.message = fixture_message(&f, str_from_cstr(text))};
-    item.spool_name = fixture_spool(&f, str_from_cstr(text));
-    return item;
+    return (struct append_item){.message = fixture_message(&f, str_from_cstr(text))};
 }
 
 Test(messages, append_is_all_or_nothing)
@@ -232,7 +264,7 @@ Test(messages, append_replaces)
     cr_expect(c.count == 3 && c.uid[1] == 3 && c.uid[2] == 4);
     struct append_item other = item_of(TEXT);
     op.items = &other;
-    cr_expect(!append(f.account, STR_NULL, &op, &f.arena, &f.err) && f.err.kind == ERR_NOT_FOUND);
+    cr_expect(!append(f.account, STR_NULL, &op, &f.arena, &f.err) && f.err.kind == ERR_STATE);
     op.replace_uid = 1;
     op.mailbox = STR("Drafts");
     cr_assert(append(f.account, STR_NULL, &op, &f.arena, &f.err));
@@ -271,6 +303,25 @@ Test(messages, changes_come_in_chunks)
     r = (struct changes_request){.mailbox_id = 999};
     cr_assert(changes_read(f.account, &r, &f.arena, &c, &f.err));
     cr_expect(c.gone);
+    fixture_close(&f);
+}
+
+Test(messages, what_vanished_alone_and_how_far_back_it_is_known)
+{
+    deliver_some("Inbox", 3);
+    struct changes c = fixture_pull(&f, "Inbox", 0);
+    struct changes_request r = {
+        .mailbox_id = c.mailbox.id, .since_modseq = c.mailbox.modseq, .expunged_only = true};
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_DELETED, UIDS(&f, 2));
+    fixture_expunge(&f, "Inbox");
+    cr_assert(changes_read(f.account, &r, &f.arena, &c, &f.err));
+    cr_expect(c.count == 0 && !c.more && c.purged_modseq == 0);
+    cr_assert(c.vanished_count == 1 && c.vanished_uid[0] == 2);
+    cr_expect(c.vanished_modseq[0] == c.mailbox.modseq);
+    cr_assert(db_exec(f.account->db, "UPDATE account SET purged_modseq = 5", &f.err));
+    r.since_modseq = c.mailbox.modseq;
+    cr_assert(changes_read(f.account, &r, &f.arena, &c, &f.err));
+    cr_expect(c.vanished_count == 0 && c.purged_modseq == 5);
     fixture_close(&f);
 }
 

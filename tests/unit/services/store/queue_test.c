@@ -3,6 +3,9 @@
 #include "common/base/clock.h"
 #include "common/sys/file.h"
 #include "services/store/queue_backoff.h"
+#include "services/store/queue_sql.h"
+#include "services/store/verify.h"
+#include "tests/unit/support/remove_tree.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -52,18 +55,16 @@ static void setup(struct fixture *f)
     f->config.queue_connections_per_domain = 2;
     arena_init(&f->arena, 64 << 20);
     char spool[128];
-    snprintf(spool, sizeof(spool), "%s/spool", f->data);
+    snprintf(spool, sizeof(spool), "%s/spool/submission", f->data);
     cr_assert(directory_make(spool, 0700, &err));
     open_queue(f);
 }
 
 static void teardown(struct fixture *f)
 {
-    char command[128];
     close_queue(f);
     arena_release(&f->arena);
-    snprintf(command, sizeof(command), "rm -rf %s", f->data);
-    cr_assert(system(command) == 0);
+    remove_tree(f->data);
 }
 
 /* "a@x b@y" to addresses. */
@@ -84,7 +85,7 @@ static struct queue_enqueue make_request(struct fixture *f, const char *key,
 {
     static char name[32];
     char path[128];
-    snprintf(name, sizeof(name), "test-%u", f->spooled++);
+    snprintf(name, sizeof(name), "submission/test-%u", f->spooled++);
     snprintf(path, sizeof(path), "%s/spool/%s", f->data, name);
     FILE *file = fopen(path, "w");
     cr_assert(file);
@@ -92,11 +93,10 @@ static struct queue_enqueue make_request(struct fixture *f, const char *key,
     fclose(file);
     return (struct queue_enqueue){
         .key = str_from_cstr(key),
-        .spool_name = str_from_cstr(name),
+        .text = {.spool_name = str_from_cstr(name), .size = 7},
         .message = {.account_id = 7,
                     .account = STR("jane"),
                     .mail_from = {STR("jane"), STR("home.example")},
-                    .file_size = 7,
                     .prefix = STR("Received: x\r\n"),
                     .message_id = STR("<1@home.example>"),
                     .subject = STR("hello")},
@@ -104,6 +104,18 @@ static struct queue_enqueue make_request(struct fixture *f, const char *key,
         .recipient_count = split_addresses(str_from_cstr(recipients), to),
         .limits = {1000, 200},
     };
+}
+
+/* The same without a file. */
+static struct queue_enqueue make_small_request(struct fixture *f, const char *key,
+                                               struct queue_address *to, const char *recipients,
+                                               struct str content)
+{
+    struct queue_enqueue request = make_request(f, key, to, recipients);
+    request.text.spool_name = STR("");
+    request.text.content = content;
+    request.text.size = content.len;
+    return request;
 }
 
 static bool try_enqueue(struct fixture *f, const char *key, const char *recipients,
@@ -124,7 +136,21 @@ static uint64_t enqueue(struct fixture *f, const char *key, const char *recipien
     return id;
 }
 
-static struct queue_lease_reply lease_as(struct fixture *f, const char *deliverer, unsigned max)
+static uint64_t enqueue_small(struct fixture *f, const char *key, const char *recipients,
+                              struct str content)
+{
+    struct err err;
+    struct queue_address to[8];
+    uint64_t id = 0;
+    struct queue_enqueue request = make_small_request(f, key, to, recipients, content);
+    cr_assert(queue_enqueue(f->store.queue, &request, f->now_ms, &id, &err), "%s: %s", key,
+              err.detail);
+    return id;
+}
+
+/* A lease whose deliverer never hears of it. */
+static struct queue_lease_reply lease_unheard(struct fixture *f, const char *deliverer,
+                                              unsigned max)
 {
     struct err err;
     struct queue_lease_reply reply;
@@ -134,6 +160,15 @@ static struct queue_lease_reply lease_as(struct fixture *f, const char *delivere
                                                 .lease_ms = 60000};
     cr_assert(queue_lease(f->store.queue, &request, f->now_ms, &f->arena, &reply, &err), "%s",
               err.detail);
+    return reply;
+}
+
+static struct queue_lease_reply lease_as(struct fixture *f, const char *deliverer, unsigned max)
+{
+    struct err err;
+    struct queue_lease_reply reply = lease_unheard(f, deliverer, max);
+    for (unsigned times = 0; reply.count > 0 && times < 2; times++)
+        cr_assert(queue_confirm(f->store.queue, reply.messages[0].lease, &err), "%s", err.detail);
     return reply;
 }
 
@@ -168,6 +203,14 @@ static bool file_exists(struct fixture *f, uint64_t base_id)
 {
     struct stat st;
     return stat(layout_queue_message(f->settings.data, base_id).text, &st) == 0;
+}
+
+static struct queue_stored *list_stored(struct fixture *f, size_t *ret_count)
+{
+    struct err err;
+    struct queue_stored *stored;
+    cr_assert(queue_list_stored(f->store.queue, 0, 100, &f->arena, &stored, ret_count, &err));
+    return stored;
 }
 
 static void sweep(struct fixture *f)
@@ -227,6 +270,231 @@ Test(queue, enqueue_is_idempotent_by_key)
         finish(&f, &reply.messages[i], QUEUE_DELIVERED);
     cr_expect_eq(enqueue(&f, "k1", "a@x.example b@x.example"), id, "also after the delivery");
     cr_expect_eq(count_all(&f), 0);
+    teardown(&f);
+}
+
+/* ---- Small messages: rows instead of files */
+
+Test(queue, a_small_message_needs_no_file)
+{
+    struct fixture f;
+    setup(&f);
+    enqueue_small(&f, "k1", "joe@far.example", STR("a\0small one\r\n"));
+    struct queue_lease_reply reply = lease(&f);
+    cr_assert_eq(reply.count, 1);
+    const struct queue_leased *m = &reply.messages[0];
+    cr_expect(str_eq(m->content, STR("a\0small one\r\n")));
+    cr_expect_eq(m->submission->file_size, m->content.len);
+    cr_expect_not(file_exists(&f, m->base_id));
+    cr_expect(finish(&f, m, QUEUE_TEMPORARY));
+    f.now_ms += HOUR;
+    reply = lease(&f);
+    cr_assert_eq(reply.count, 1);
+    cr_expect(str_eq(reply.messages[0].content, STR("a\0small one\r\n")), "again");
+    cr_expect(finish(&f, &reply.messages[0], QUEUE_DELIVERED));
+    size_t count;
+    list_stored(&f, &count);
+    cr_expect_eq(count, 0);
+    teardown(&f);
+}
+
+Test(queue, the_content_goes_with_each_group_until_the_last_recipient)
+{
+    struct fixture f;
+    size_t count;
+    setup(&f);
+    enqueue_small(&f, "k1", "a@far.example b@far.example c@near.example", STR("text\r\n"));
+    enqueue(&f, "k2", "d@other.example");
+    struct queue_lease_reply reply = lease(&f);
+    cr_assert_eq(reply.count, 4);
+    for (size_t i = 0; i < reply.count; i++) {
+        const struct queue_leased *m = &reply.messages[i];
+        bool has =
+            str_eq(m->recipient.localpart, STR("a")) || str_eq(m->recipient.localpart, STR("c"));
+        cr_expect_eq(m->content.len, has ? 6 : 0, "%.*s", STR_ARG(m->recipient.localpart));
+    }
+    for (size_t i = 0; i < reply.count; i++) {
+        const struct queue_stored *stored = list_stored(&f, &count);
+        cr_expect(count > 0 && (stored[0].base_id != 1 || stored[0].has_content));
+        finish(&f, &reply.messages[i], i % 2 ? QUEUE_DELIVERED : QUEUE_PERMANENT);
+    }
+    list_stored(&f, &count);
+    cr_expect_eq(count, 0);
+    teardown(&f);
+}
+
+Test(queue, exactly_one_text_of_the_size_that_was_announced)
+{
+    static char bytes[MESSAGE_CONTENT_MAX + 1];
+    static const struct {
+        const char *name;
+        bool has_file;
+        size_t content, announced;
+        bool accepted;
+    } rows[] = {
+        {"empty", false, 0, 0, true},
+        {"one byte", false, 1, 1, true},
+        {"below the limit", false, 65535, 65535, true},
+        {"at the limit", false, 65536, 65536, true},
+        {"above the limit", false, 65537, 65537, false},
+        {"shorter than announced", false, 6, 7, false},
+        {"none", false, 0, 7, false},
+        {"longer than announced", false, 8, 7, false},
+        {"a file", true, 0, 7, true},
+        {"both", true, 7, 7, false},
+    };
+    struct fixture f;
+    setup(&f);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)(i * 7 + i / 251);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err err;
+        struct queue_address to[8];
+        uint64_t id;
+        struct str content = str_make(bytes, rows[i].content);
+        struct queue_enqueue request = make_request(&f, rows[i].name, to, "a@x.example");
+        if (!rows[i].has_file)
+            request.text.spool_name = STR("");
+        request.text.content = content;
+        request.text.size = rows[i].announced;
+        bool ok = queue_enqueue(f.store.queue, &request, f.now_ms, &id, &err);
+        cr_expect_eq(ok, rows[i].accepted, "%s: %s", rows[i].name, err.detail);
+        struct queue_lease_reply reply = lease(&f);
+        cr_expect_eq(reply.count, rows[i].accepted, "%s", rows[i].name);
+        if (!ok) {
+            cr_expect_eq(err.kind, ERR_SYNTAX, "%s", rows[i].name);
+            continue;
+        }
+        cr_expect(str_eq(reply.messages[0].content, content), "%s", rows[i].name);
+        cr_expect_eq(str_is_null(reply.messages[0].content), rows[i].has_file, "%s", rows[i].name);
+        finish(&f, &reply.messages[0], QUEUE_DELIVERED);
+    }
+    teardown(&f);
+}
+
+/* A reply must fit into a message of the bus. */
+Test(queue, a_lease_carries_only_so_much_text)
+{
+    static char bytes[MESSAGE_CONTENT_MAX];
+    struct fixture f;
+    size_t leased = 0;
+    setup(&f);
+    for (int i = 0; i < 160; i++) {
+        char key[16], to[32];
+        snprintf(key, sizeof(key), "k%d", i);
+        snprintf(to, sizeof(to), "a@x%d.example", i % 4);
+        enqueue_small(&f, key, to, str_make(bytes, sizeof(bytes)));
+    }
+    struct queue_lease_reply reply = lease_as(&f, "one", 500);
+    cr_expect_eq(reply.count, 128, "8 MiB");
+    cr_expect(reply.more);
+    leased += reply.count;
+    arena_reset(&f.arena);
+    reply = lease_as(&f, "one", 500);
+    cr_expect_not(reply.more);
+    cr_expect_eq(leased + reply.count, 160);
+    teardown(&f);
+}
+
+/* The same for a structure, which can be as large as the text. */
+Test(queue, a_lease_carries_only_so_much_structure)
+{
+    static char bytes[3 << 20];
+    struct fixture f;
+    setup(&f);
+    for (int i = 0; i < 5; i++) {
+        char key[16];
+        struct err err;
+        uint64_t id;
+        struct queue_address to[8];
+        snprintf(key, sizeof(key), "k%d", i);
+        struct queue_enqueue request =
+            make_small_request(&f, key, to, "a@x.example b@x.example", STR("x"));
+        request.message.structure = str_make(bytes, sizeof(bytes));
+        cr_assert(queue_enqueue(f.store.queue, &request, f.now_ms, &id, &err), "%s", err.detail);
+    }
+    struct queue_lease_reply reply = lease_as(&f, "one", 500);
+    cr_expect_eq(reply.count, 2 * 3, "three groups pass 8 MiB");
+    cr_expect(reply.more);
+    cr_expect_eq(reply.messages[0].submission, reply.messages[1].submission, "one for a group");
+    cr_expect_neq(reply.messages[1].submission, reply.messages[2].submission);
+    teardown(&f);
+}
+
+static off_t size_of(struct fixture *f, const char *name)
+{
+    char path[128];
+    struct stat st;
+    snprintf(path, sizeof(path), "%s/%s", f->data, name);
+    cr_assert_eq(stat(path, &st), 0);
+    return st.st_size;
+}
+
+/* What leaves makes room for what comes. */
+Test(queue, the_database_does_not_grow_with_what_passed_through)
+{
+    static char bytes[MESSAGE_CONTENT_MAX];
+    struct fixture f;
+    setup(&f);
+    for (int i = 0; i < 300; i++) { /* 19 MB */
+        char key[16];
+        snprintf(key, sizeof(key), "k%d", i);
+        enqueue_small(&f, key, "a@x.example", str_make(bytes, sizeof(bytes)));
+        struct queue_lease_reply reply = lease(&f);
+        cr_assert_eq(reply.count, 1);
+        cr_assert(finish(&f, &reply.messages[0], QUEUE_DELIVERED));
+        arena_reset(&f.arena);
+    }
+    cr_expect_lt(size_of(&f, "queue.db"), 1 << 20);
+    cr_expect_lt(size_of(&f, "queue.db-wal"), 6 << 20);
+    teardown(&f);
+}
+
+static size_t verify(struct fixture *f, enum finding_kind kind)
+{
+    struct err err;
+    struct findings findings;
+    findings_init(&findings, &f->arena);
+    cr_assert(verify_queue(&f->store, &findings, &err), "%s", err.detail);
+    size_t count = findings.count[kind];
+    cr_expect_eq(findings.lines.len, count, "%.*s",
+                 STR_ARG(findings.lines.len > 0 ? findings.lines.items[0] : STR("")));
+    findings_release(&findings);
+    return count;
+}
+
+static void change_rows(struct fixture *f, const char *sql)
+{
+    struct err err;
+    char path[128];
+    close_queue(f);
+    snprintf(path, sizeof(path), "%s/queue.db", f->data);
+    struct db *db = db_open(path, &queue_schema, DB_READ_WRITE, 1024, &err);
+    cr_assert(db && db_exec(db, sql, &err), "%s", err.detail);
+    db_close(db);
+    open_queue(f);
+}
+
+Test(queue, verification_finds_a_text_that_is_missing_wrong_or_twice)
+{
+    struct fixture f;
+    struct err err;
+    setup(&f);
+    enqueue(&f, "k1", "a@x.example b@x.example");
+    enqueue_small(&f, "k2", "a@x.example b@x.example", STR("small\r\n"));
+    const char *file = layout_queue_message(f.settings.data, 1).text;
+    cr_expect_eq(verify(&f, FINDING_QUEUE), 0);
+    cr_assert(file_replace(file, STR("hello you\r\n"), 0600, &err));
+    cr_expect_eq(verify(&f, FINDING_QUEUE), 1);
+    cr_assert_eq(unlink(file), 0);
+    cr_expect_eq(verify(&f, FINDING_QUEUE), 1);
+    cr_assert(file_replace(file, STR("hello\r\n"), 0600, &err));
+    change_rows(&f, "UPDATE content SET bytes=x'00'");
+    cr_expect_eq(verify(&f, FINDING_QUEUE), 1);
+    change_rows(&f, "DELETE FROM content");
+    cr_expect_eq(verify(&f, FINDING_QUEUE), 1);
+    change_rows(&f, "INSERT INTO content VALUES(1, x'68656c6c6f0d0a'), (2, x'68656c6c6f0d0a')");
+    cr_expect_eq(verify(&f, FINDING_QUEUE), 1);
     teardown(&f);
 }
 
@@ -316,6 +584,57 @@ Test(queue, released_messages_are_due_and_the_attempt_not_counted)
     teardown(&f);
 }
 
+Test(queue, postponed_messages_come_back_soon_and_the_attempt_is_not_counted)
+{
+    static const int64_t pauses_s[] = {1, 2, 4, 8, 16, 32, 32, 32};
+    struct fixture f;
+    setup(&f);
+    enqueue(&f, "k1", "a@x.example");
+    for (size_t i = 0; i < ARRAY_LEN(pauses_s); i++) {
+        struct queue_lease_reply reply = lease(&f);
+        cr_assert_eq(reply.count, 1, "row %zu", i);
+        cr_expect_eq(reply.messages[0].attempt, 1, "row %zu", i);
+        cr_expect(finish(&f, &reply.messages[0], QUEUE_POSTPONED));
+        f.now_ms += pauses_s[i] * 1000 - 1;
+        reply = lease(&f);
+        cr_expect_eq(reply.count, 0, "row %zu", i);
+        cr_expect_eq(reply.next_due_ms, f.now_ms + 1, "row %zu", i);
+        f.now_ms++;
+    }
+    struct queue_lease_reply reply = lease(&f);
+    cr_expect(finish(&f, &reply.messages[0], QUEUE_TEMPORARY));
+    f.now_ms += HOUR;
+    reply = lease(&f);
+    cr_expect_eq(reply.messages[0].attempt, 2, "an attempt counts");
+    cr_expect(finish(&f, &reply.messages[0], QUEUE_POSTPONED));
+    f.now_ms += 1000;
+    cr_expect_eq(lease(&f).count, 1, "and the pauses begin anew");
+    teardown(&f);
+}
+
+/* A message that never gets anywhere does not stay for ever, nor leave unheard: what comes behind
+ * the last attempt is for the deliverer to tell the sender of. */
+Test(queue, what_is_postponed_for_long_is_an_attempt)
+{
+    struct fixture f;
+    unsigned counted = 0;
+    setup(&f);
+    enqueue(&f, "k1", "a@x.example");
+    for (unsigned i = 0; i < 9 * (QUEUE_POSTPONED_MAX + 1); i++) {
+        struct queue_lease_reply reply = lease(&f);
+        cr_assert_eq(reply.count, 1);
+        counted = reply.messages[0].attempt;
+        if (counted > reply.messages[0].max_attempts)
+            break;
+        cr_assert_eq(counted, i / (QUEUE_POSTPONED_MAX + 1) + 1);
+        cr_expect(finish(&f, &reply.messages[0], QUEUE_POSTPONED));
+        f.now_ms += 17 * HOUR; /* the longest pause, and its random part */
+    }
+    cr_expect_eq(counted, 9);
+    cr_expect_eq(count_all(&f), 1);
+    teardown(&f);
+}
+
 Test(queue, leases_run_out_and_can_be_extended)
 {
     struct fixture f;
@@ -338,6 +657,46 @@ Test(queue, leases_run_out_and_can_be_extended)
     cr_expect_eq(reply.messages[0].attempt, 2, "the attempt was counted");
     cr_assert(queue_extend(f.store.queue, &hold, 1, f.now_ms + 60000, &err));
     cr_expect(hold.lost);
+    teardown(&f);
+}
+
+Test(queue, a_lease_that_its_deliverer_did_not_hear_of_is_no_attempt)
+{
+    struct fixture f;
+    setup(&f);
+    enqueue(&f, "k1", "joe@far.example ann@far.example");
+    for (unsigned times = 0; times < 10; times++) {
+        struct queue_lease_reply lost = lease_unheard(&f, "one", 10);
+        cr_assert_eq(lost.count, 2, "time %u", times);
+        cr_expect_eq(lost.messages[0].attempt, 1, "time %u", times);
+        close_queue(&f);
+        open_queue(&f);
+        f.now_ms += 60000 - 1;
+        cr_expect_eq(lease_unheard(&f, "two", 10).count, 0, "not before it runs out");
+        f.now_ms++;
+    }
+    struct queue_lease_reply heard = lease_as(&f, "two", 10);
+    cr_assert_eq(heard.count, 2, "due at once, and not as if an attempt had failed");
+    f.now_ms += 60000;
+    cr_expect_eq(lease(&f).count, 0, "due as after an attempt");
+    f.now_ms += 8 * MINUTE;
+    struct queue_lease_reply again = lease(&f);
+    cr_assert_eq(again.count, 2);
+    cr_expect_eq(again.messages[0].attempt, 2, "that one counted");
+    teardown(&f);
+}
+
+Test(queue, what_was_given_back_unconfirmed_is_no_attempt)
+{
+    struct fixture f;
+    setup(&f);
+    enqueue(&f, "k1", "joe@far.example");
+    struct queue_leased first = lease_unheard(&f, "one", 10).messages[0];
+    cr_expect(finish(&f, &first, QUEUE_RELEASED));
+    f.now_ms += 60000; /* when the lease would have run out: it is not taken back twice */
+    struct queue_lease_reply again = lease(&f);
+    cr_assert_eq(again.count, 1);
+    cr_expect_eq(again.messages[0].attempt, 1);
     teardown(&f);
 }
 
@@ -417,16 +776,20 @@ Test(queue, outgoing_limits)
     static const struct {
         const char *name, *to;
         int64_t at_minutes;
-        bool accepted;
+        const char *refusal; /* NULL: accepted */
     } rows[] = {
-        {"b is the first new one", "b@x.example", 0, true},
-        {"c is the second", "c@x.example", 0, true},
-        {"d would be the third", "d@x.example", 0, false},
-        {"b is known", "b@x.example", 1, true},
-        {"c is known", "c@x.example", 1, true},
-        {"four in all", "b@x.example", 2, false},
-        {"a day after the first two", "d@x.example", 24 * 60 + 1, true},
-        {"b is not new after a day", "b@x.example", 24 * 60 + 1, true},
+        {"b is the first new one", "b@x.example", 0, NULL},
+        {"c is the second", "c@x.example", 0, NULL},
+        {"d would be the third", "d@x.example", 0,
+         "more than 2 first-time recipients in 24 hours; administrators: mailrail account set NAME "
+         "--new-recipients-per-day N"},
+        {"b is known", "b@x.example", 1, NULL},
+        {"c is known", "c@x.example", 1, NULL},
+        {"four in all", "b@x.example", 2,
+         "more than 4 recipients in 24 hours; administrators: mailrail account set NAME "
+         "--outgoing-per-day N"},
+        {"a day after the first two", "d@x.example", 24 * 60 + 1, NULL},
+        {"b is not new after a day", "b@x.example", 24 * 60 + 1, NULL},
     };
     struct fixture f;
     setup(&f);
@@ -438,10 +801,10 @@ Test(queue, outgoing_limits)
         snprintf(key, sizeof(key), "k%zu", i);
         f.now_ms = start_ms + rows[i].at_minutes * MINUTE;
         bool ok = try_enqueue(&f, key, rows[i].to, (struct queue_limits){4, 2}, &id, &err);
-        cr_expect_eq(ok, rows[i].accepted, "%s: %s", rows[i].name, err.detail);
+        cr_expect_eq(ok, !rows[i].refusal, "%s: %s", rows[i].name, err.detail);
         if (!ok) {
             cr_expect_eq(err.kind, ERR_LIMIT, "%s", rows[i].name);
-            cr_expect(strstr(err.reply, "_per_day"), "%s: %s", rows[i].name, err.reply);
+            cr_expect_str_eq(err.reply, rows[i].refusal, "%s", rows[i].name);
         }
     }
     teardown(&f);
@@ -457,14 +820,14 @@ Test(queue, a_refused_submission_leaves_nothing)
     cr_expect_not(
         try_enqueue(&f, "k1", "a@x.example b@x.example", (struct queue_limits){1, 1}, &id, &err));
     struct queue_enqueue request = make_request(&f, "k2", to, "a@x.example");
-    request.spool_name = STR("test-none");
+    request.text.spool_name = STR("submission/none");
     cr_expect_not(queue_enqueue(f.store.queue, &request, f.now_ms, &id, &err));
     cr_expect_eq(err.kind, ERR_NOT_FOUND, "%s", err.detail);
     request = make_request(&f, "k3", to, "a@x.example");
-    request.message.file_size = 8;
+    request.text.size = 8;
     cr_expect_not(queue_enqueue(f.store.queue, &request, f.now_ms, &id, &err));
     request = make_request(&f, "k4", to, "a@x.example");
-    request.spool_name = STR("../queue.db");
+    request.text.spool_name = STR("../queue.db");
     cr_expect_not(queue_enqueue(f.store.queue, &request, f.now_ms, &id, &err));
     cr_expect_eq(count_all(&f), 0);
     cr_expect_eq(lease(&f).count, 0);
@@ -489,6 +852,39 @@ Test(queue, future_release_waits)
     teardown(&f);
 }
 
+static void expect_length(struct fixture *f, int64_t all, int64_t due, const char *when)
+{
+    struct err err;
+    struct queue_length length;
+    cr_assert(queue_count_due(f->store.queue, f->now_ms, &length, &err), "%s", err.detail);
+    cr_expect(length.all == all && length.due == due, "%s: %d, %d due", when, (int)length.all,
+              (int)length.due);
+}
+
+Test(queue, its_length_is_counted)
+{
+    struct fixture f;
+    struct err err;
+    uint64_t changed;
+    setup(&f);
+    expect_length(&f, 0, 0, "empty");
+    enqueue(&f, "k1", "a@x.example b@x.example c@y.example");
+    uint64_t id = enqueue(&f, "k2", "d@z.example");
+    expect_length(&f, 4, 4, "new");
+    struct queue_filter by_id = {.ids = &id, .id_count = 1}, x = {.recipient_contains = STR("@x.")};
+    cr_assert(queue_schedule(f.store.queue, &by_id, f.now_ms + HOUR, &changed, &err));
+    expect_length(&f, 4, 3, "one is for later");
+    cr_assert(queue_set_held(f.store.queue, &x, true, &changed, &err));
+    expect_length(&f, 4, 1, "two are held");
+    struct queue_lease_reply reply = lease(&f);
+    expect_length(&f, 4, 0, "one is being tried");
+    cr_assert(finish(&f, &reply.messages[0], QUEUE_DELIVERED));
+    cr_assert(queue_set_held(f.store.queue, &x, false, &changed, &err));
+    f.now_ms += 2 * HOUR;
+    expect_length(&f, 3, 3, "all are due");
+    teardown(&f);
+}
+
 /* The process dies between two instructions: what was acknowledged is there, the rest is not. */
 Test(queue, survives_the_end_of_its_process)
 {
@@ -500,16 +896,19 @@ Test(queue, survives_the_end_of_its_process)
         open_queue(&f);
         enqueue(&f, "k1", "a@x.example b@y.example");
         lease_as(&f, "one", 1);
+        enqueue_small(&f, "k2", "c@z.example", STR("small\r\n"));
         _exit(0);
     }
     int status;
     cr_assert(waitpid(child, &status, 0) == child && status == 0);
     open_queue(&f);
     f.spooled = 10;
-    cr_expect_eq(count_all(&f), 2);
-    cr_expect_eq(lease(&f).count, 1, "the other one is still leased");
+    cr_expect_eq(count_all(&f), 3);
+    struct queue_lease_reply reply = lease(&f);
+    cr_expect_eq(reply.count, 2, "the first one is still leased");
+    cr_expect(str_eq(reply.messages[1].content, STR("small\r\n")));
     f.now_ms += HOUR;
-    cr_expect_eq(lease(&f).count, 2);
+    cr_expect_eq(lease(&f).count, 3);
     cr_expect_eq(enqueue(&f, "k1", "a@x.example b@y.example"), 1, "the key is known");
     teardown(&f);
 }
@@ -526,6 +925,10 @@ Test(queue, a_leftover_file_is_replaced)
     struct str text;
     cr_assert(file_read(layout_queue_message(f.settings.data, 1).text, 100, &f.arena, &text, &err));
     cr_expect(str_eq(text, STR("hello\r\n")), "%.*s", STR_ARG(text));
+    cr_assert(
+        file_replace(layout_queue_message(f.settings.data, 2).text, STR("left over"), 0600, &err));
+    enqueue_small(&f, "k2", "a@x.example", STR("small\r\n"));
+    cr_expect_not(file_exists(&f, 2));
     teardown(&f);
 }
 

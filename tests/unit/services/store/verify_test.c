@@ -1,5 +1,9 @@
 #include "fixture.h"
 
+#include "services/store/mailbox_ops.h"
+#include "services/store/repair.h"
+#include "services/store/upgrade.h"
+
 static struct fixture f;
 
 static void setup(void)
@@ -16,7 +20,7 @@ Test(verify, damaged_rows_are_named)
     } rows[] = {
         {"UPDATE mailbox SET total = 9 WHERE name = 'Inbox'",
          "UPDATE mailbox SET total = 2 WHERE name = 'Inbox'",
-         "mailbox Inbox: total is 9, should be 2"},
+         "mailbox Inbox: total is 9, should be 2 (see recalculate)"},
         {"UPDATE mailbox SET uidnext = 2 WHERE name = 'Inbox'",
          "UPDATE mailbox SET uidnext = 3 WHERE name = 'Inbox'", "UID is not below uidnext"},
         {"UPDATE mailbox SET parent_id = 2 WHERE name = 'Trash'",
@@ -31,6 +35,9 @@ Test(verify, damaged_rows_are_named)
          "UPDATE message SET thread_id = id WHERE uid = 1", "thread id is 0"},
         {"UPDATE message SET mailbox_id = 3 WHERE uid = 2",
          "UPDATE message SET mailbox_id = 1 WHERE uid = 2", "names another place"},
+        {"UPDATE message SET id = id + 100 WHERE uid = 2",
+         "UPDATE message SET id = id - 100 WHERE uid = 2",
+         "has no message row (no command repairs this: see restore)"},
         {"INSERT INTO vanished VALUES (1, 2, 1, 2, 99)", "DELETE FROM vanished", "tombstone"},
     };
     fixture_deliver(&f, "Inbox", TEXT);
@@ -47,6 +54,90 @@ Test(verify, damaged_rows_are_named)
         findings_release(&findings);
         fixture_sql(&f, rows[i].undo);
         cr_assert(fixture_verify(&f) == 0, "after %s", rows[i].undo);
+    }
+    fixture_close(&f);
+}
+
+static bool recalculate(void)
+{
+    return repair_counts(f.account, NULL, &f.err);
+}
+
+static bool fix_uids(void)
+{
+    return repair_uids(f.account, NULL, &f.err);
+}
+
+static bool bump_uidvalidity(void)
+{
+    return repair_renew(f.account, STR("Inbox"), false, NULL, &f.err);
+}
+
+static bool reassign_uids(void)
+{
+    return repair_renew(f.account, STR("Inbox"), true, NULL, &f.err);
+}
+
+static bool reassign_threads(void)
+{
+    return upgrade_run(f.account, UPGRADE_THREADS, true, NULL, &f.err);
+}
+
+static bool remove_lost(void)
+{
+    return repair_lost(f.account, NULL, &f.err);
+}
+
+static bool rename_trash(void)
+{
+    struct mailbox_op away = {.name = STR("Trash"), .to = STR("Other")};
+    struct mailbox_op back = {.name = STR("Other"), .to = STR("Trash")};
+    return mailbox_rename(f.account, STR("away"), &away, &f.arena, &f.err) &&
+           mailbox_rename(f.account, STR("back"), &back, &f.arena, &f.err);
+}
+
+/* What a finding names does repair it. */
+Test(verify, remedies_work)
+{
+    static const struct {
+        const char *sql, *remedy;
+        bool (*run)(void);
+    } rows[] = {
+        {"UPDATE mailbox SET total = 9 WHERE name = 'Inbox'", "see recalculate", recalculate},
+        {"UPDATE mailbox SET uidnext = 2 WHERE name = 'Inbox'", "see fix-uid-metadata", fix_uids},
+        {"UPDATE mailbox SET uidvalidity = 4000000000 WHERE name = 'Trash'", "see fix-uid-metadata",
+         fix_uids},
+        {"UPDATE entry SET createseq = 0 WHERE uid = 1", "see bump-uidvalidity", bump_uidvalidity},
+        {"UPDATE entry SET modseq = modseq + 100 WHERE uid = 1", "see bump-uidvalidity",
+         bump_uidvalidity},
+        {"UPDATE mailbox SET createseq = 0 WHERE name = 'Inbox'", "see bump-uidvalidity",
+         bump_uidvalidity},
+        {"INSERT INTO vanished SELECT id, 2, 1, 2, 99 FROM mailbox WHERE name = 'Inbox'",
+         "see reassign-uids", reassign_uids},
+        {"UPDATE message SET thread_id = 0 WHERE uid = 1", "see reassign-threads",
+         reassign_threads},
+        {"UPDATE mailbox SET parent_id = (SELECT id FROM mailbox WHERE name = 'Archive')"
+         " WHERE name = 'Trash'",
+         "rename it in a mail program", rename_trash},
+        {NULL, "remove-lost", remove_lost}, /* of a file */
+    };
+    fixture_deliver(&f, "Inbox", TEXT);
+    struct delivery last = fixture_deliver(&f, "Inbox", TEXT);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct findings findings;
+        bool named = false;
+        if (rows[i].sql)
+            fixture_sql(&f, rows[i].sql);
+        else
+            cr_assert(unlink(account_message_path(f.account, last.message_id).text) == 0);
+        findings_init(&findings, &f.arena);
+        cr_assert(verify_account(f.account, &findings, &f.err));
+        for (size_t k = 0; k < findings.lines.len; k++)
+            named |= str_find(findings.lines.items[k], str_from_cstr(rows[i].remedy)) >= 0;
+        cr_expect(named, "%s: %zu findings", rows[i].remedy, findings.lines.len);
+        findings_release(&findings);
+        cr_expect(rows[i].run(), "%s: %s", rows[i].remedy, f.err.detail);
+        cr_expect(fixture_verify(&f) == 0, "row %zu: %s", i, rows[i].remedy);
     }
     fixture_close(&f);
 }

@@ -19,7 +19,7 @@
 struct backend {
     pthread_mutex_t lock;
     struct str data;
-    char text[65536]; /* of the last message queued, prefix in front */
+    char text[100000]; /* of the last message queued, prefix in front */
     unsigned queued;
     struct backend_message last;
     char recipients[1024], facts[1024];
@@ -62,8 +62,13 @@ bool backend_auth(struct backend *b, uint64_t cid UNUSED, const struct backend_a
         .failure = BACKEND_AUTH_CREDENTIALS,
         .counts = true,
         .login = STR("me@ours.example"),
-        .token = STR("token of me"),
+        .session = {7, STR("token of me")},
     };
+    if (str_eq(step->mechanism, STR("EXTERNAL")) && !str_is_null(step->response)) {
+        if (step->client_key.len > 0)
+            ret->outcome = BACKEND_AUTH_SUCCESS;
+        return true;
+    }
     bool first = step->state.len == 0;
     if (str_eq(step->mechanism, STR("PLAIN")) && !str_is_null(step->response))
         return judge_plain(step->response, ret);
@@ -84,11 +89,18 @@ bool backend_auth(struct backend *b, uint64_t cid UNUSED, const struct backend_a
     return true;
 }
 
-bool backend_check_sender(struct backend *b, uint64_t cid UNUSED, struct str token,
+bool backend_find_key(struct backend *b UNUSED, uint64_t cid UNUSED, struct str client_key,
+                      struct arena *arena UNUSED, bool *ret_known, struct err *err UNUSED)
+{
+    *ret_known = client_key.len > 0;
+    return true;
+}
+
+bool backend_check_sender(struct backend *b, uint64_t cid UNUSED, const struct backend_login *login,
                           struct address address, struct arena *arena UNUSED,
                           enum backend_sender *ret, struct err *err)
 {
-    BUG_ON(!str_eq(token, STR("token of me")));
+    BUG_ON(login->account_id != 7 || !str_eq(login->token, STR("token of me")));
     if (b->denied)
         return err_set(err, ERR_DENIED, "the token has expired");
     *ret = BACKEND_SENDER_FOREIGN;
@@ -122,15 +134,19 @@ bool backend_enqueue(struct backend *b, uint64_t cid UNUSED, const struct backen
     struct str text;
     if (b->over_limit) {
         err_set(err, ERR_LIMIT, "1001 of 1000");
-        return err_reply(err, "1000 messages a day, see max_outgoing_per_day");
+        return err_reply(err, "more than 1000 recipients in 24 hours");
     }
     if (b->away)
         return err_set(err, ERR_UNAVAILABLE, "nobody serves the door");
-    if (!file_read(layout_spool(b->data, message->spool_name).text, sizeof(b->text), arena, &text,
-                   err))
+    bool small = message->spool_name.len == 0;
+    if (small)
+        text = message->content;
+    else if (!file_read(layout_spool(b->data, message->spool_name).text, sizeof(b->text), arena,
+                        &text, err))
         return false;
     pthread_mutex_lock(&b->lock);
     BUG_ON(message->structure.len == 0 || text.len != message->size);
+    BUG_ON(small != (message->size <= SPOOL_MEMORY_MAX) || (!small && message->content.len > 0));
     snprintf(b->text, sizeof(b->text), "%.*s%.*s", STR_ARG(message->prefix), STR_ARG(text));
     b->recipients[0] = '\0';
     for (size_t i = 0; i < message->recipient_count; i++) {
@@ -188,7 +204,7 @@ static bool set(void *user, struct str line, struct err *err)
     else if (str_eq(name, STR("cleartext_auth")))
         scene->config.cleartext_auth = is_true(value);
     else if (str_eq(name, STR("limit_connections")))
-        scene->config.limit_connections = is_true(value);
+        scene->config.smtpd.limit_connections = is_true(value);
     else if (str_eq(name, STR("implicit_tls")))
         scene->implicit_tls = is_true(value);
     else
@@ -259,12 +275,12 @@ static bool play(const char *path, struct err *err)
     pthread_mutex_init(&scene->backend.lock, NULL);
     scene->backend.data = scene->fixture.settings.data;
     scene->config = (struct submission_config){
-        .message_size_max = 100u << 20,
-        .recipients_max = 1000,
-        .read_timeout_ms = 30000,
-        .data_timeout_ms = 60000,
-        .workers_max = 4,
-        .sessions_max = 100,
+        .smtpd.message_size_max = 100u << 20,
+        .smtpd.recipients_max = 1000,
+        .smtpd.read_timeout_ms = 30000,
+        .smtpd.data_timeout_ms = 60000,
+        .smtpd.workers_max = 4,
+        .smtpd.sessions_max = 100,
     };
     scene->submission.config = &scene->config;
     scene->submission.settings = &scene->fixture.settings;

@@ -1,0 +1,121 @@
+#include "common/sys/file_sync.h"
+
+#include "common/base/bug.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct file_syncer {
+    pthread_t thread;
+    pthread_mutex_t lock; /* of all that follows, and of every sync */
+    pthread_cond_t wake;
+    pthread_cond_t over;
+    struct list_link queue;
+    bool is_stopping;
+};
+
+static int sync_now(int fd)
+{
+    return fdatasync(fd) == 0 ? 0 : errno;
+}
+
+static void sync_next(struct file_syncer *s)
+{
+    struct file_sync *sync = CONTAINER_OF(list_take_first(&s->queue), struct file_sync, link);
+    sync->is_begun = true;
+    pthread_mutex_unlock(&s->lock);
+    int errnum = sync_now(sync->fd);
+    pthread_mutex_lock(&s->lock);
+    sync->errnum = errnum;
+    sync->is_over = true;
+    pthread_cond_broadcast(&s->over);
+}
+
+static void *run(void *arg)
+{
+    struct file_syncer *s = arg;
+    pthread_mutex_lock(&s->lock);
+    while (!s->is_stopping) {
+        if (list_is_empty(&s->queue))
+            pthread_cond_wait(&s->wake, &s->lock);
+        else
+            sync_next(s);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+static void destroy(struct file_syncer *s)
+{
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->wake);
+    pthread_cond_destroy(&s->over);
+    free(s);
+}
+
+struct file_syncer *file_syncer_new(struct err *err)
+{
+    struct file_syncer *s = xcalloc(1, sizeof(*s));
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->wake, NULL);
+    pthread_cond_init(&s->over, NULL);
+    list_init(&s->queue);
+    int failure = pthread_create(&s->thread, NULL, run, s);
+    if (failure == 0)
+        return s;
+    err_set_errno(err, failure, "start a thread");
+    destroy(s);
+    return NULL;
+}
+
+void file_syncer_free(struct file_syncer *syncer)
+{
+    if (!syncer)
+        return;
+    BUG_ON(!list_is_empty(&syncer->queue));
+    pthread_mutex_lock(&syncer->lock);
+    syncer->is_stopping = true;
+    pthread_cond_signal(&syncer->wake);
+    pthread_mutex_unlock(&syncer->lock);
+    pthread_join(syncer->thread, NULL);
+    destroy(syncer);
+}
+
+void file_sync_begin(struct file_syncer *syncer, struct file_sync *sync, int fd)
+{
+    *sync = (struct file_sync){.syncer = syncer, .fd = fd};
+    pthread_mutex_lock(&syncer->lock);
+    list_append(&syncer->queue, &sync->link);
+    pthread_cond_signal(&syncer->wake);
+    pthread_mutex_unlock(&syncer->lock);
+}
+
+/* True: the thread has synced it. False: it is the caller's now, whom it had not begun with. */
+static bool wait_or_take(struct file_sync *sync)
+{
+    struct file_syncer *s = sync->syncer;
+    pthread_mutex_lock(&s->lock);
+    while (sync->is_begun && !sync->is_over)
+        pthread_cond_wait(&s->over, &s->lock);
+    bool is_over = sync->is_over;
+    if (!is_over)
+        list_remove(&sync->link);
+    pthread_mutex_unlock(&s->lock);
+    sync->syncer = NULL;
+    return is_over;
+}
+
+bool file_sync_end(struct file_sync *sync, struct err *err)
+{
+    if (sync->syncer && !wait_or_take(sync))
+        sync->errnum = sync_now(sync->fd);
+    return sync->errnum == 0 || err_set_errno(err, sync->errnum, "sync file");
+}
+
+void file_sync_drop(struct file_sync *sync)
+{
+    if (sync->syncer)
+        (void)wait_or_take(sync);
+}

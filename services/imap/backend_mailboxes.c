@@ -1,0 +1,80 @@
+#include "services/imap/backend_internal.h"
+
+bool backend_list(struct backend *b, const struct backend_call *call, bool others,
+                  struct mailbox_list *ret, struct err *err)
+{
+    Mailrail__ListRequest request = MAILRAIL__LIST_REQUEST__INIT;
+    request.token = data_of(call->token);
+    request.others = others;
+    ProtobufCMessage *message;
+    TRY(backend_ask(b, call, "List", &request.base, &message, err));
+    const Mailrail__ListReply *reply = (const Mailrail__ListReply *)message;
+    *ret = (struct mailbox_list){
+        .mailboxes = arena_new_array(call->arena, reply->n_mailboxes + 1, struct mailbox_info),
+        .subscriptions = wire_strs(call->arena, reply->subscriptions, reply->n_subscriptions),
+        .subscription_count = reply->n_subscriptions,
+    };
+    if (!ret->mailboxes || !ret->subscriptions)
+        return err_set(err, ERR_LIMIT, "too many mailboxes");
+    for (size_t i = 0; i < reply->n_mailboxes; i++)
+        ret->mailboxes[ret->len++] = wire_mailbox(reply->mailboxes[i], call->arena);
+    return true;
+}
+
+bool backend_create(struct backend *b, const struct backend_call *call, struct str name,
+                    struct str special_use, struct name_list *ret_created, uint64_t *ret_mailbox_id,
+                    struct err *err)
+{
+    struct wire_key key;
+    Mailrail__CreateRequest request = MAILRAIL__CREATE_REQUEST__INIT;
+    request.token = data_of(call->token);
+    request.owner = call->owner;
+    request.key = wire_key(&key);
+    TRY(wire_text(call->arena, name, &request.name, err));
+    TRY(wire_text(call->arena, special_use, &request.special_use, err));
+    ProtobufCMessage *message;
+    TRY(backend_change(b, call, "Create", &request.base, &message, err));
+    const Mailrail__MailboxReply *reply = (const Mailrail__MailboxReply *)message;
+    *ret_created = (struct name_list){wire_strs(call->arena, reply->created, reply->n_created),
+                                      reply->n_created};
+    *ret_mailbox_id = reply->mailbox_id;
+    return ret_created->names || err_set(err, ERR_LIMIT, "too many mailboxes");
+}
+
+bool backend_delete(struct backend *b, const struct backend_call *call, struct str name,
+                    struct err *err)
+{
+    struct wire_key key;
+    Mailrail__DeleteRequest request = MAILRAIL__DELETE_REQUEST__INIT;
+    request.token = data_of(call->token);
+    request.owner = call->owner;
+    request.key = wire_key(&key);
+    TRY(wire_text(call->arena, name, &request.name, err));
+    ProtobufCMessage *message;
+    return backend_change(b, call, "Delete", &request.base, &message, err);
+}
+
+bool backend_rename(struct backend *b, const struct backend_call *call, struct str from,
+                    struct str to, struct err *err)
+{
+    struct wire_key key;
+    Mailrail__RenameRequest request = MAILRAIL__RENAME_REQUEST__INIT;
+    request.token = data_of(call->token);
+    request.owner = call->owner;
+    request.key = wire_key(&key);
+    TRY(wire_text(call->arena, from, &request.from, err));
+    TRY(wire_text(call->arena, to, &request.to, err));
+    ProtobufCMessage *message;
+    return backend_change(b, call, "Rename", &request.base, &message, err);
+}
+
+bool backend_set_subscribed(struct backend *b, const struct backend_call *call, struct str name,
+                            bool subscribed, struct err *err)
+{
+    Mailrail__SubscribeRequest request = MAILRAIL__SUBSCRIBE_REQUEST__INIT;
+    request.token = data_of(call->token);
+    request.subscribe = subscribed;
+    TRY(wire_text(call->arena, name, &request.name, err));
+    ProtobufCMessage *message;
+    return backend_ask(b, call, "Subscribe", &request.base, &message, err);
+}

@@ -1,0 +1,52 @@
+#ifndef SERVICES_IMAP_NOTIFY_INTERNAL_H
+#define SERVICES_IMAP_NOTIFY_INTERNAL_H
+
+#include "common/base/array.h"
+#include "services/imap/notify.h"
+
+/*
+ * What notify.c (what a session wants to hear, its life cycle) and notify_tell.c (comparing the
+ * account's mailboxes, telling the differences) share.
+ */
+
+/* What the session did itself, and its client need not hear again. */
+struct own_change {
+    char *name;
+    unsigned events;    /* NOTIFY_MAILBOX_NAME, NOTIFY_SUBSCRIPTION */
+    bool made;          /* else: removed */
+    bool below;         /* what is below the name as well */
+    uint64_t snapshots; /* later ones have it for certain */
+};
+
+struct notify {
+    struct arena arena; /* of the request */
+    struct notify_request request;
+    bool asked;  /* for by NOTIFY; else what every session hears */
+    bool others; /* it is about other mailboxes than the selected one */
+    struct account_watch watch;
+    bool watching;
+    struct snapshot *known; /* what the client was told; NULL when store did not tell */
+    struct snapshot *now;   /* what it is compared with, while that is told */
+    bool initial;           /* the STATUS lines of SET STATUS are to be told */
+    size_t part;            /* of the report */
+    size_t at;              /* in the part's list */
+    ARRAY_OF(struct own_change) own;
+};
+
+/* Does the session hear of such an event of this mailbox? */
+bool notify_wants(const struct notify *n, const struct snapshot *s, struct str name,
+                  enum notify_event event);
+/* The session's state for other mailboxes: what NOTIFY asked for, or the usual. NULL before login.
+ */
+struct notify *notify_state(struct imap *imap);
+/* Then a new list is wanted, so that they can be forgotten. */
+#define OWN_CHANGES_MAX 256
+static inline bool own_changes_are_many(const struct notify *n)
+{
+    return n->own.len >= OWN_CHANGES_MAX;
+}
+
+/* Forgets own changes up to this snapshot. */
+void notify_own_settle(struct notify *n, uint64_t snapshot);
+
+#endif

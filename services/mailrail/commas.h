@@ -1,0 +1,13 @@
+#ifndef SERVICES_MAILRAIL_COMMAS_H
+#define SERVICES_MAILRAIL_COMMAS_H
+
+#include "common/base/arena.h"
+#include "common/service/settings.h"
+
+/* Lists as people write them: "IDLE,MOVE". Results in arena. */
+
+/* Borrows the text. Empty items are left out, so that "" is no item. */
+struct str_list commas_split(struct str text, struct arena *arena);
+struct str commas_join(const struct str_list *list, struct arena *arena);
+
+#endif

@@ -1,0 +1,54 @@
+#ifndef SERVICES_STORE_ANNOTATIONS_H
+#define SERVICES_STORE_ANNOTATIONS_H
+
+#include "services/store/mailbox.h"
+
+/*
+ * Notes of clients about a mailbox, or about the account as a whole (mailbox id 0): METADATA of
+ * IMAP (RFC 5464). Names come checked and in lower case.
+ *
+ * An annotation that was removed leaves its name with the modseq of the removal, so that other
+ * sessions can be told.
+ */
+
+#define ANNOTATIONS_MAX 1000
+#define ANNOTATIONS_BYTES_MAX 1000000 /* names and values of an account */
+#define ANNOTATION_NAME_MAX 1024
+
+struct annotation {
+    uint64_t mailbox_id;
+    struct str mailbox; /* empty: of the account */
+    struct str name;
+    struct str value; /* STR_NULL: removed */
+    bool binary;
+    uint64_t modseq;
+};
+
+struct annotate {
+    /* Arguments. */
+    struct str mailbox;  /* any form; empty: the account */
+    uint64_t checked_id; /* mailbox_is_checked */
+    struct annotation *items;
+    size_t count;
+    /* Result. */
+    uint64_t modseq;
+};
+
+/* All or none. ERR_NOT_FOUND: no such mailbox; ERR_STATE: too many; ERR_LIMIT: too large. */
+bool annotate(struct account *account, struct str key, struct annotate *op, struct arena *arena,
+              struct err *err) MUST_USE;
+
+struct annotation_list {
+    ARRAY_OF(struct annotation) items; /* by mailbox and name; strings in arena */
+    uint64_t modseq;                   /* the highest of any annotation */
+};
+/* Those that changed after `since_modseq`; with 0 all that there are, none that was removed. */
+bool annotations_read(struct db *db, uint64_t since_modseq, struct arena *arena,
+                      struct annotation_list *ret, struct err *err) MUST_USE;
+void annotations_release(struct annotation_list *list);
+
+/* Renaming Inbox: what is noted about `from` is also noted about `to`. */
+bool annotations_copy(struct change *c, uint64_t from, uint64_t to, struct err *err) MUST_USE;
+bool annotations_remove(struct change *c, uint64_t mailbox_id, struct err *err) MUST_USE;
+
+#endif

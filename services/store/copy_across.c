@@ -1,0 +1,211 @@
+#include "services/store/copy_across.h"
+
+#include "services/store/expunge.h"
+#include "services/store/mailbox_name.h"
+#include "services/store/message.h"
+#include "services/store/message_files.h"
+
+struct across {
+    struct copy *copy;
+    struct new_message *messages;
+    size_t count;
+};
+
+/* ---- What is copied */
+
+static bool read_content(struct db *db, uint64_t id, struct arena *arena, struct new_message *ret,
+                         struct err *err)
+{
+    struct db_query q = db_query(db, MESSAGE_CONTENT);
+    db_bind_u64(&q, id);
+    bool found = db_step(&q);
+    if (found) {
+        ret->prefix = db_column_copy(&q, 0, arena);
+        ret->structure_bytes = db_column_copy(&q, 1, arena);
+    }
+    TRY(db_done(&q, err));
+    if (!found)
+        return err_set(err, ERR_CORRUPT, "message %llu has no row", (unsigned long long)id);
+    return message_decode(ret, arena, err);
+}
+
+static bool read_message(struct account *from, struct db *db, const struct mailbox *m,
+                         const struct copy *op, const struct entry *e, struct arena *arena,
+                         struct new_message *ret, struct err *err)
+{
+    struct layout_path path = account_message_path(from, e->id);
+    *ret = (struct new_message){
+        .text = {.path = arena_printf(arena, "%s", path.text), .size = e->size - e->prefix_size},
+        .flags = e->flags & ~op->dropped_flags,
+        .stays_unseen = op->checked_to_id != 0, /* as APPEND of others */
+        .received_s = e->received_s,
+        .zone = e->zone};
+    if (!op->drops_keywords)
+        ret->keywords = keywords_names(e->keywords, m->keywords, arena);
+    return read_content(db, e->id, arena, ret, err);
+}
+
+static bool read_all(struct account *from, struct db *db, struct across *a, struct arena *arena,
+                     struct err *err)
+{
+    struct mailbox m;
+    struct copy *op = a->copy;
+    TRY(mailbox_by_id(db, op->mailbox_id, arena, &m, err));
+    for (size_t i = 0; i < op->uids.len; i++) {
+        struct entry e;
+        bool found;
+        TRY(entry_get(db, m.id, op->uids.items[i], arena, &e, &found, err));
+        if (!found)
+            continue;
+        TRY(read_message(from, db, &m, op, &e, arena, &a->messages[a->count++], err));
+        op->source.items[op->source.len++] = e.uid;
+    }
+    return !arena->exhausted || err_set(err, ERR_LIMIT, "too many messages for one call");
+}
+
+static bool read_source(struct account *from, struct across *a, struct arena *arena,
+                        struct err *err)
+{
+    struct db *db;
+    struct copy *op = a->copy;
+    if (op->uids.len > COPY_ACROSS_MAX) { /* no limit that deleting mail would help with */
+        err_set(err, ERR_STATE, "too many messages for one call");
+        return err_reply(err, "[LIMIT] at most 10000 messages go to another account at once");
+    }
+    a->messages = arena_new_array(arena, op->uids.len, struct new_message);
+    op->source = uids_new(arena, op->uids.len);
+    if (!a->messages || !op->source.items)
+        return err_set(err, ERR_LIMIT, "too many messages for one call");
+    TRY(account_read_begin(from, &db, err));
+    bool ok = read_all(from, db, a, arena, err);
+    account_read_end(from, db);
+    return ok;
+}
+
+/* ---- Where it goes */
+
+static bool run_add(struct change *c, void *ctx, struct err *err)
+{
+    struct across *a = ctx;
+    struct copy *op = a->copy;
+    struct mailbox to;
+    struct entry e;
+    if (!mailbox_by_name(c->db, op->to, c->arena, &to, err) ||
+        !mailbox_is_checked(&to, op->checked_to_id, err))
+        return err_wrap(err, "destination %.*s", STR_ARG(op->to));
+    op->copied = uids_new(c->arena, a->count);
+    if (!op->copied.items)
+        return err_set(err, ERR_LIMIT, "too many messages for one call");
+    for (size_t i = 0; i < a->count; i++) {
+        TRY(message_add(c, &to, &a->messages[i], op->quota_bytes, &e, err));
+        op->copied.items[op->copied.len++] = e.uid;
+    }
+    op->uidvalidity = to.uidvalidity;
+    if (a->count > 0)
+        TRY(mailbox_save(c, &to, err));
+    op->modseq = to.modseq;
+    return true;
+}
+
+/* The source is kept too: what has moved is no longer there when the call is repeated. */
+static void save(const void *ctx, struct buf *out)
+{
+    const struct copy *op = ((const struct across *)ctx)->copy;
+    wire_put_u32(out, op->uidvalidity);
+    wire_put_u64(out, op->modseq);
+    uids_save(out, op->source);
+    uids_save(out, op->copied);
+}
+
+static void load(void *ctx, struct wire *w, struct arena *arena)
+{
+    struct copy *op = ((struct across *)ctx)->copy;
+    op->uidvalidity = wire_take_u32(w, "uidvalidity");
+    op->modseq = wire_take_u64(w, "modseq");
+    op->source = uids_load(w, arena);
+    op->copied = uids_load(w, arena);
+}
+
+static bool place_texts(struct account *to, struct across *a, uint64_t first_id, struct err *err)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        a->messages[i].id = first_id + i;
+        TRY(account_place_text(to, &a->messages[i].text, first_id + i, err));
+    }
+    return true;
+}
+
+static bool add_messages(struct account *to, struct str key, struct across *a, struct arena *arena,
+                         struct err *err)
+{
+    static const struct change_type type = {
+        .kind = 'x', .run = run_add, .save = save, .load = load};
+    struct change_request request = {
+        .type = &type, .op = a, .arena = arena, .key = key, .file_count = a->count};
+    if (a->count == 0)
+        return account_change(to, &request, err);
+    TRY(account_take_ids(to, a->count, &request.first_file, err));
+    if (place_texts(to, a, request.first_file, err))
+        return account_change(to, &request, err);
+    account_drop_ids(to, request.first_file, a->count);
+    return false;
+}
+
+/* ---- And leaves */
+
+static bool run_leave(struct change *c, void *ctx, struct err *err)
+{
+    const struct copy *op = ctx;
+    struct mailbox m;
+    bool any = false;
+    TRY(mailbox_by_id(c->db, op->mailbox_id, c->arena, &m, err));
+    for (size_t i = 0; i < op->source.len; i++) {
+        struct entry e;
+        bool found;
+        TRY(entry_get(c->db, m.id, op->source.items[i], c->arena, &e, &found, err));
+        if (found)
+            TRY(expunge_entry(c, &m, &e, err));
+        any = any || found;
+    }
+    return !any || mailbox_save(c, &m, err);
+}
+
+/* Not kept under a key: what has left has left. */
+static void save_nothing(const void *op, struct buf *out)
+{
+    (void)op, (void)out;
+}
+
+static void load_nothing(void *op, struct wire *w, struct arena *arena)
+{
+    (void)op, (void)w, (void)arena;
+}
+
+static bool leave(struct account *from, struct copy *op, struct arena *arena, struct err *err)
+{
+    static const struct change_type type = {
+        .kind = 'X', .run = run_leave, .save = save_nothing, .load = load_nothing};
+    struct change_request request = {.type = &type, .op = op, .arena = arena};
+    return account_change(from, &request, err);
+}
+
+/* One after the other: what two take along at the same time would be there twice. */
+static bool move_across(struct account *from, struct account *to, struct str key, struct across *a,
+                        struct arena *arena, struct err *err)
+{
+    pthread_mutex_lock(&from->move_lock);
+    bool ok = read_source(from, a, arena, err) && add_messages(to, key, a, arena, err) &&
+              leave(from, a->copy, arena, err);
+    pthread_mutex_unlock(&from->move_lock);
+    return ok;
+}
+
+bool copy_across(struct account *from, struct account *to, struct str key, struct copy *op,
+                 struct arena *arena, struct err *err)
+{
+    struct across a = {.copy = op};
+    TRY(mailbox_name_check(op->to, arena, &op->to, err));
+    if (op->move)
+        return move_across(from, to, key, &a, arena, err);
+    return read_source(from, &a, arena, err) && add_messages(to, key, &a, arena, err);
+}

@@ -1,0 +1,101 @@
+"""What others do to the names of mailboxes comes unasked to every session of the account (spec 2.18)."""
+import mailbox
+
+import pytest
+
+from test_imap_basics import LETTER, USER, Client
+from test_imap_notify import until
+
+
+@pytest.fixture
+def sessions(mailrail):
+    """A session of IMAP4rev1 in IDLE, one of IMAP4rev2 in IDLE that has selected a mailbox, and one
+    that changes names."""
+    with Client(mailrail.imaps_port, tls=True) as old, Client(mailrail.imaps_port, tls=True) as new, \
+            Client(mailrail.imaps_port, tls=True) as third:
+        new("ENABLE IMAP4rev2")
+        new("SELECT INBOX")
+        idle(old)
+        idle(new)
+        yield old, new, third
+
+
+def idle(client):
+    client.send(b"i IDLE\r\n")
+    assert client.line().startswith(b"+ ")
+
+
+def done(client):
+    client.send(b"DONE\r\n")
+    return until(client, rb"i OK ")[:-1]
+
+
+def test_create_rename_subscribe_delete(sessions):
+    old, new, third = sessions
+    third("CREATE a/b")
+    for client in (old, new):
+        assert client.line() == b'* LIST (\\Subscribed) "/" a\r\n'
+        assert client.line() == b'* LIST (\\Subscribed) "/" a/b\r\n'
+    third("RENAME a/b x/y")
+    assert [old.line() for _ in range(2)] == [b'* LIST () "/" x\r\n', b'* LIST () "/" x/y\r\n']
+    assert [new.line() for _ in range(2)] == [b'* LIST () "/" x\r\n',
+                                              b'* LIST () "/" x/y ("OLDNAME" (a/b))\r\n']
+    third("SUBSCRIBE zzz")
+    for client in (old, new):
+        assert client.line() == b'* LIST (\\NonExistent \\Subscribed) "/" zzz\r\n'
+    third("UNSUBSCRIBE zzz")
+    assert new.line() == b'* LIST (\\NonExistent) "/" zzz\r\n'
+    third("DELETE x/y")
+    assert new.line() == b'* LIST (\\NonExistent) "/" x/y\r\n'
+    third("CREATE last")
+    assert until(old, rb".* last") == [b'* LIST (\\Subscribed) "/" last\r\n'], "no word of what went"
+    assert len(until(new, rb".* last")) == 1
+    assert not done(old) and not done(new)
+    assert len(third("NOOP")) == 1, "its own changes"
+
+
+def test_mailbox_into_its_own_subtree(sessions):
+    old, new, third = sessions
+    third("CREATE k/l")
+    until(new, rb".* k/l\r")
+    third("RENAME k/l k/l/m")
+    assert new.line() == b'* LIST () "/" k/l/m ("OLDNAME" (k/l))\r\n'
+    assert new.line() == b'* LIST (\\Subscribed) "/" k/l\r\n'
+    assert not done(new)
+    assert len(third("NOOP")) == 1, "its own changes"
+
+
+def test_not_in_idle_when_a_command_ends(mailrail, sessions):
+    _, _, third = sessions
+    with Client(mailrail.imaps_port, tls=True) as a:
+        third.append()
+        a("SELECT INBOX")
+        third("CREATE one")
+        # The event and the answer to a command race: until it has come.
+        lines = []
+        while not lines:
+            assert len(a("FETCH 1 UID")) == 2, "not in an answer with message numbers"
+            lines = a("NOOP")[:-1]
+        assert lines == [b'* LIST (\\Subscribed) "/" one']
+        assert len(a("NOOP")) == 1, "once"
+
+
+def test_import_makes_mailboxes(mailrail, sessions, tmp_path):
+    """As a delivery would (spec 1.10): an idling client hears of both."""
+    old, _, _ = sessions
+    box = mailbox.mbox(tmp_path / "box")
+    box.add(LETTER)
+    box.close()
+    mailrail.command("import", USER.split("@")[0], tmp_path / "box", "--mailbox", "Lists/foo")
+    lines = until(old, rb'\* LIST .* "/" Lists/foo\r\n')
+    assert lines[0].endswith(b'"/" Lists\r\n')
+
+
+def test_removed_account_ends_its_sessions(mailrail, sessions):
+    """Also those in IDLE, which hear of it at once."""
+    old, new, third = sessions
+    mailrail.command("account", "remove", USER.split("@")[0], "--yes")
+    for client in (old, new):
+        assert client.line().startswith(b"* BYE ") and client.at_end()
+    third.send(b"a LIST \"\" *\r\n")
+    assert third.line().startswith(b"* BYE ") and third.at_end()

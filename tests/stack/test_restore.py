@@ -1,0 +1,78 @@
+"""Restore of an account, a mailbox or a message from a backup."""
+import re
+
+
+def texts(mailrail, mailbox="INBOX", user="ann@example.org"):
+    with mailrail.imap(user) as imap:
+        if imap.select(mailbox)[0] != "OK":
+            return None
+        found = imap.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]
+        return sorted((re.sub(rb"^\d+ \(|UID \d+ ", b"", part[0]), part[1]) for part in found
+                      if isinstance(part, tuple))
+
+
+def prepare(mailrail):
+    """Three messages in Inbox, one with flags, one in another mailbox; and a backup."""
+    for subject in ("one", "two", "three"):
+        mailrail.deliver(subject=subject)
+    with mailrail.imap() as imap:
+        imap.create("Work/Old")
+        imap.append("Work/Old", "(\\Flagged $Forwarded label)", None,
+                    b"Message-ID: <wanted@far.example>\r\nSubject: kept\r\n\r\nbody\r\n")
+        imap.select()
+        imap.store("2", "+FLAGS", "(\\Seen \\Answered mine)")
+    backup = str(mailrail.directory / "backup")
+    mailrail.command("backup", backup)
+    return backup
+
+
+def lose(mailrail, mailbox="INBOX", numbers="1:*"):
+    with mailrail.imap() as imap:
+        imap.select(mailbox)
+        imap.store(numbers, "+FLAGS", "\\Deleted")
+        imap.expunge()
+
+
+def test_an_account_comes_back_and_nothing_twice(mailrail):
+    backup = prepare(mailrail)
+    before = texts(mailrail), texts(mailrail, "Work/Old")
+    lose(mailrail)
+    with mailrail.imap() as imap:
+        imap.delete("Work/Old")
+    mailrail.deliver(subject="new")
+    assert "4 messages restored, 0 were there" in mailrail.command("restore", backup, "ann").stdout
+    assert texts(mailrail, "Work/Old") == before[1]
+    assert [text for text in texts(mailrail) if text in before[0]] == before[0]
+    assert len(texts(mailrail)) == 4
+    assert "0 messages restored, 4 were there" in mailrail.command("restore", backup, "ann").stdout
+    assert len(texts(mailrail)) == 4
+    assert mailrail.command("verifydata").stdout == "OK\n"
+    assert mailrail.command("verifydata", backup).stdout == "OK\n"
+
+
+def test_one_mailbox_or_one_message(mailrail):
+    backup = prepare(mailrail)
+    before = texts(mailrail)
+    lose(mailrail, numbers="1,3")
+    lose(mailrail, "Work/Old")
+    assert "1 messages" in mailrail.command("restore", backup, "ann", "--mailbox", "Inbox", "--uid", "3").stdout
+    assert len(texts(mailrail)) == 2
+    assert "1 messages restored, 2 were" in mailrail.command("restore", backup, "ann", "--mailbox", "Inbox").stdout
+    assert texts(mailrail) == before
+    mailrail.command("restore", backup, "ann", "--message-id", "<wanted@far.example>")
+    assert len(texts(mailrail, "Work/Old")) == 1
+    for missing in (["--mailbox", "Nowhere"], ["--message-id", "<none@x>"], ["--uid", "3"]):
+        assert mailrail.command("restore", backup, "ann", *missing, check=False).returncode == 1
+
+
+def test_into_another_account_and_over_its_quota(mailrail):
+    backup = prepare(mailrail)
+    mailrail.command("account", "set", "bob", "--quota", "900")
+    refused = mailrail.command("restore", backup, "ann", "--to", "bob", check=False)
+    assert refused.returncode == 1 and "quota" in refused.stderr
+    with mailrail.imap("bob@example.org") as imap:
+        assert imap.select()[1] == [b"0"], "no trace"
+        assert imap.select("Work")[0] == "NO"
+    mailrail.command("account", "set", "bob", "--quota", "0")
+    mailrail.command("restore", backup, "ann", "--to", "bob")
+    assert texts(mailrail, user="bob@example.org") == texts(mailrail)
