@@ -36,6 +36,12 @@ bool net_set_keepalive(int fd, unsigned seconds, struct err *err)
            set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES, "TCP_KEEPCNT", err);
 }
 
+void net_acknowledge(int fd)
+{
+    int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on)); /* else it comes later */
+}
+
 static bool open_socket(struct ip ip, int *ret_fd, struct err *err)
 {
     int fd = socket(ip.is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

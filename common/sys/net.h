@@ -9,6 +9,12 @@
  * the connection, and a peer that answers none of four, a minute apart, is gone.
  */
 
+/* Acknowledges at once what came: for who waits for more without having anything to send. A peer
+ * that sends a command in two pieces, as many clients do with literals, holds the second back until
+ * the first is acknowledged (RFC 896), which the kernel delays by 40 ms in the hope of an answer to
+ * send along (RFC 1122 4.2.3.2). */
+void net_acknowledge(int fd);
+
 /* Binds and listens, for the address's own family only, so that "0.0.0.0" and "::" can stand side
  * by side. Port 0 takes any. Errors name address, port and reason. Accepted sockets inherit the
  * options above (Linux), but for non-blocking and close-on-exec. */

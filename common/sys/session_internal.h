@@ -112,6 +112,7 @@ struct session {
 
     /* What the socket may be asked for without hearing "try again". */
     bool can_receive;
+    bool unanswered; /* something came, and nothing was sent since */
     bool can_send;
     bool hangup;      /* reads must go on until the end shows */
     bool tls_drained; /* SSL_read has given all */

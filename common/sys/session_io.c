@@ -23,6 +23,7 @@ static ssize_t receive(struct session *s, void *dst, size_t size)
     ssize_t n = recv(s->fd, dst, size, 0);
     if (n < 0 && errno == EAGAIN)
         s->can_receive = false;
+    s->unanswered |= n > 0;
     /* Less than there was room for: the socket is empty, and new bytes make a new edge. An end of
      * stream that was announced already makes none. */
     if (n > 0 && (size_t)n < size && !s->hangup)
@@ -39,6 +40,7 @@ static ssize_t transmit(struct session *s, const void *src, size_t size)
     ssize_t n = send(s->fd, src, size, MSG_NOSIGNAL);
     if ((n < 0 && errno == EAGAIN) || (n >= 0 && (size_t)n < size))
         s->can_send = false;
+    s->unanswered &= n <= 0;
     return n;
 }
 

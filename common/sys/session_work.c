@@ -1,6 +1,7 @@
 #include "common/sys/session_internal.h"
 
 #include "common/base/clock.h"
+#include "common/sys/net.h"
 
 #include <sys/socket.h>
 
@@ -156,6 +157,10 @@ static enum step wait_for_input(struct session *s)
     if (s->now_ms - s->active_ms >= s->read_timeout_ms) {
         s->active_ms = s->now_ms;
         return run_last_word(s, s->ops->timeout);
+    }
+    if (s->unanswered) {
+        s->unanswered = false;
+        net_acknowledge(s->fd);
     }
     return wait_until(s, s->active_ms + s->read_timeout_ms);
 }

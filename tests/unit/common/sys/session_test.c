@@ -5,6 +5,8 @@
 #include "common/sys/ip.h"
 
 #include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +54,30 @@ Test(session, input_is_framed_however_it_is_cut)
     }
     toy_expect(&c, "byte by byte");
     toy_expect(&c, "again");
+    toy_close(&c);
+    toy_stop(&toy);
+}
+
+/* Such a client's second piece waits for the acknowledgement of its first, which the kernel would
+ * delay by 40 ms. */
+Test(session, clients_that_send_in_pieces_are_not_held_up)
+{
+    enum { ROUNDS = 50 };
+    struct toy toy;
+    struct toy_client c;
+    int on = 0;
+    toy_start(&toy, &(struct toy_options){0});
+    toy_connect(&c, &toy);
+    cr_assert_eq(setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
+    toy_expect(&c, "hello");
+    int64_t begin_ms = clock_monotonic_ms();
+    for (int i = 0; i < ROUNDS; i++) {
+        toy_send(&c, "EC");
+        toy_send(&c, "HO in ");
+        toy_send(&c, "pieces\r\n");
+        toy_expect(&c, "in pieces");
+    }
+    cr_assert_lt(toy_elapsed_ms(begin_ms), ROUNDS * 20);
     toy_close(&c);
     toy_stop(&toy);
 }
