@@ -54,7 +54,21 @@ static struct tls_certificate certificate_of(const struct files *f)
     return (struct tls_certificate){str_from_cstr(f->chain), str_from_cstr(f->key)};
 }
 
-/* Shakes hands in memory, and returns the server certificate's common name; "-" on failure. */
+/* Shakes hands in memory. Both ends are the caller's. */
+static void shake_hands(SSL *server, SSL *client)
+{
+    BIO *a, *b;
+    BIO_new_bio_pair(&a, 0, &b, 0);
+    SSL_set_bio(server, a, a);
+    SSL_set_bio(client, b, b);
+    SSL_set_connect_state(client);
+    for (int i = 0; i < 10; i++) {
+        SSL_do_handshake(client);
+        SSL_do_handshake(server);
+    }
+}
+
+/* The server certificate's common name; "-" on failure. */
 static const char *name_served(struct tls_context *context, const char *sni, int max_version)
 {
     static char name[128];
@@ -62,17 +76,9 @@ static const char *name_served(struct tls_context *context, const char *sni, int
     SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_max_proto_version(client_ctx, max_version);
     SSL *client = SSL_new(client_ctx);
-    BIO *a, *b;
-    BIO_new_bio_pair(&a, 0, &b, 0);
-    SSL_set_bio(server, a, a);
-    SSL_set_bio(client, b, b);
-    SSL_set_connect_state(client);
     if (sni)
         SSL_set_tlsext_host_name(client, sni);
-    for (int i = 0; i < 10; i++) {
-        SSL_do_handshake(client);
-        SSL_do_handshake(server);
-    }
+    shake_hands(server, client);
     snprintf(name, sizeof(name), "-");
     X509 *certificate = SSL_get0_peer_certificate(client);
     if (SSL_is_init_finished(client) && SSL_is_init_finished(server) && certificate)
@@ -130,6 +136,39 @@ Test(tls, old_versions_are_refused)
     config.min_version = TLS1_3_VERSION;
     context = tls_context_new_server(&config, &err);
     cr_assert_str_eq(name_served(context, NULL, TLS1_2_VERSION), "-");
+    tls_context_free(context);
+    leave();
+}
+
+/* What a client that offers `suites` gets. */
+static void check_cipher(struct tls_context *context, const char *suites, const char *want)
+{
+    SSL *server = tls_server_ssl(context);
+    SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method());
+    cr_assert_eq(SSL_CTX_set_ciphersuites(client_ctx, suites), 1);
+    SSL *client = SSL_new(client_ctx);
+    shake_hands(server, client);
+    cr_assert(SSL_is_init_finished(client) && SSL_is_init_finished(server));
+    cr_assert_str_eq(SSL_get_cipher_name(client), want, "of %s", suites);
+    SSL_free(client);
+    SSL_free(server);
+    SSL_CTX_free(client_ctx);
+}
+
+Test(tls, the_cheapest_cipher_for_both_ends_is_chosen)
+{
+    struct err err;
+    enter();
+    struct files one = make("one", "mail.example.org");
+    struct tls_certificate certificate = certificate_of(&one);
+    struct tls_server_config config = {.certificates = &certificate, .certificate_count = 1};
+    struct tls_context *context = tls_context_new_server(&config, &err);
+    check_cipher(context,
+                 "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
+                 "TLS_AES_128_GCM_SHA256");
+    check_cipher(context, "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
+                 "TLS_CHACHA20_POLY1305_SHA256"); /* a client without AES instructions */
+    check_cipher(context, "TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384");
     tls_context_free(context);
     leave();
 }
