@@ -236,6 +236,13 @@ bool backend_annotate(struct backend *b, const struct backend_call *call, struct
 
 /* ---- Views */
 
+/* Flags added to or removed from messages, by one change. */
+struct flag_change {
+    const uint32_t *uids; /* ascending: those whose flags it alters, and others */
+    size_t len;
+    uint32_t added;
+    uint32_t removed;
+};
 /* Columns are parallel, ascending by UID (proto/mailboxes.proto, Changes). */
 struct changes {
     struct mailbox_info mailbox;
@@ -260,6 +267,8 @@ struct changes {
     bool more;
     uint32_t last_uid;
     uint64_t modseq_seen;
+    /* What there is instead of messages when all that changed since is this, at modseq_seen. */
+    struct flag_change derived; /* of no UIDs: nothing */
 };
 
 struct pull {

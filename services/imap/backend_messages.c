@@ -99,13 +99,18 @@ bool backend_store_flags(struct backend *b, const struct backend_call *call,
     request.has_unchanged_since = store->has_unchanged_since;
     request.unchanged_since = store->unchanged_since;
     request.since_modseq = store->since_modseq;
+    request.derives = true;
     TRY(wire_texts(call->arena, store->keywords, store->keyword_count, &request.keywords, err));
     ProtobufCMessage *message;
     TRY(backend_change(b, call, "StoreFlags", &request.base, &message, err));
     const Mailrail__StoreFlagsReply *reply = (const Mailrail__StoreFlagsReply *)message;
     *ret = (struct store_result){.modseq = reply->modseq,
                                  .modified = {reply->modified_uid, reply->n_modified_uid}};
-    return wire_changes(reply->changes, call->arena, &ret->changes, err);
+    TRY(wire_changes(reply->changes, call->arena, &ret->changes, err));
+    if (reply->derived)
+        ret->changes.derived =
+            (struct flag_change){store->uids.uids, store->uids.len, reply->added, reply->removed};
+    return true;
 }
 
 bool backend_copy(struct backend *b, const struct backend_call *call, const struct copy *copy,

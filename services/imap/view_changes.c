@@ -89,6 +89,24 @@ static void apply_message(struct view *v, const struct changes *changes, size_t 
     array_push(&v->messages, new);
 }
 
+/* A row with this modseq, or a later one, was read after the change. */
+static void apply_flags(struct view *v, const struct flag_change *change, uint64_t modseq)
+{
+    for (size_t i = 0, at = 0; i < change->len; i++, at++) {
+        if (at >= v->messages.len || v->messages.items[at].uid != change->uids[i])
+            at = view_index_of_uid(v, change->uids[i]);
+        if (at == v->messages.len)
+            return;
+        struct view_message *m = &v->messages.items[at];
+        uint32_t flags = (m->flags | change->added) & ~change->removed;
+        if (m->uid != change->uids[i] || m->expunged != 0 || m->modseq >= modseq ||
+            flags == m->flags)
+            continue;
+        m->flags = flags;
+        m->modseq = modseq;
+    }
+}
+
 static void apply_vanished(struct view *v, uint32_t uid, uint64_t modseq)
 {
     size_t at = view_index_of_uid(v, uid);
@@ -129,6 +147,7 @@ static void apply_rows(struct view *v, const struct changes *changes)
     view_apply_mailbox(v, &changes->mailbox);
     for (size_t k = 0; k < changes->len; k++)
         apply_message(v, changes, k);
+    apply_flags(v, &changes->derived, changes->modseq_seen);
     for (size_t k = 0; k < changes->vanished_len; k++)
         apply_vanished(v, changes->vanished_uid[k], changes->vanished_modseq[k]);
 }

@@ -51,6 +51,16 @@ bool door_need_named(struct rpc_call *call, const struct access *access, const c
     return access_need(access, place, right, call->arena, ret, err);
 }
 
+bool door_reply_changes(struct rpc_call *call, const struct changes *changes,
+                        Mailrail__Changes **ret, struct err *err)
+{
+    *ret = arena_new(call->arena, Mailrail__Changes);
+    if (!*ret)
+        return reply_no_room(err);
+    mailrail__changes__init(*ret);
+    return reply_changes(changes, call->arena, *ret, err);
+}
+
 bool door_add_changes(struct rpc_call *call, struct account *account, uint64_t mailbox_id,
                       uint64_t since_modseq, Mailrail__Changes **ret, struct err *err)
 {
@@ -59,11 +69,7 @@ bool door_add_changes(struct rpc_call *call, struct account *account, uint64_t m
     if (mailbox_id == 0 || since_modseq == 0)
         return true;
     TRY(changes_read(account, &request, call->arena, &changes, err));
-    *ret = arena_new(call->arena, Mailrail__Changes);
-    if (!*ret)
-        return reply_no_room(err);
-    mailrail__changes__init(*ret);
-    return reply_changes(&changes, call->arena, *ret, err);
+    return door_reply_changes(call, &changes, ret, err);
 }
 
 /* ---- Reading */

@@ -5,6 +5,7 @@
 #include "common/bus/rpc.h"
 #include "proto/mailboxes.pb-c.h"
 #include "services/store/access.h"
+#include "services/store/changes.h"
 #include "services/store/uids.h"
 
 /*
@@ -80,6 +81,9 @@ bool door_need(struct rpc_call *call, const struct access *access, uint64_t mail
 /* The same of a mailbox that is named: which it is, and what else he may do with it. */
 bool door_need_named(struct rpc_call *call, const struct access *access, const char *name,
                      uint32_t right, struct granted *ret, struct err *err) MUST_USE;
+/* As a part of a reply. */
+bool door_reply_changes(struct rpc_call *call, const struct changes *changes,
+                        Mailrail__Changes **ret, struct err *err) MUST_USE;
 /* What the caller's view of a mailbox lacks; nothing when it has no view (`since_modseq` 0). */
 bool door_add_changes(struct rpc_call *call, struct account *account, uint64_t mailbox_id,
                       uint64_t since_modseq, Mailrail__Changes **ret, struct err *err) MUST_USE;

@@ -166,6 +166,16 @@ static bool may_store(struct rpc_call *call, const struct access *access, struct
     return true;
 }
 
+static bool reply_derived(struct rpc_call *call, const struct store_flags *op,
+                          Mailrail__StoreFlagsReply *reply, struct err *err)
+{
+    struct changes changes = {.mailbox = op->mailbox};
+    reply->derived = true;
+    reply->added = op->added;
+    reply->removed = op->removed;
+    return door_reply_changes(call, &changes, &reply->changes, err);
+}
+
 static bool store_flags_(struct rpc_call *call, const struct access *access,
                          const Mailrail__StoreFlagsRequest *request,
                          Mailrail__StoreFlagsReply *reply, struct err *err)
@@ -174,7 +184,8 @@ static bool store_flags_(struct rpc_call *call, const struct access *access,
                              .mode = (enum store_mode)request->mode,
                              .flags = request->flags,
                              .has_unchanged_since = request->has_unchanged_since,
-                             .unchanged_since = request->unchanged_since};
+                             .unchanged_since = request->unchanged_since,
+                             .since_modseq = request->since_modseq};
     if ((int)request->mode < 0 || (int)request->mode > STORE_REMOVE)
         return err_set(err, ERR_SYNTAX, "unknown mode %d", (int)request->mode);
     TRY(door_check_key(request->key, err) && check_flags(request->flags, err));
@@ -185,6 +196,8 @@ static bool store_flags_(struct rpc_call *call, const struct access *access,
     reply->modseq = op.modseq;
     reply->n_modified_uid = op.modified.len;
     reply->modified_uid = op.modified.items;
+    if (request->derives && op.is_derived)
+        return reply_derived(call, &op, reply, err);
     return door_add_changes(call, access->account, op.mailbox_id, request->since_modseq,
                             &reply->changes, err);
 }

@@ -66,19 +66,18 @@ static bool store_each(struct change *c, struct mailbox *m, struct store_flags *
 }
 
 /* What changes are flags alone, by adding some or taking some away. */
-struct flag_bits {
-    uint32_t add;
-    uint32_t remove;
-};
-
-static uint32_t with_bits(uint32_t flags, struct flag_bits bits)
+static bool is_flags_alone(const struct store_flags *op)
 {
-    return (flags | bits.add) & ~bits.remove;
+    return op->mode != STORE_REPLACE && op->keywords.len == 0;
 }
 
-static bool note_range(struct change *c, struct mailbox *m, struct store_flags *op,
-                       struct flag_bits bits, uint32_t first, uint32_t last, bool *ret_changed,
-                       struct err *err)
+static uint32_t with_bits(const struct store_flags *op, uint32_t flags)
+{
+    return (flags | op->added) & ~op->removed;
+}
+
+static bool note_range(struct change *c, struct mailbox *m, struct store_flags *op, uint32_t first,
+                       uint32_t last, bool *ret_changed, struct err *err)
 {
     struct entry e;
     struct err failure;
@@ -90,7 +89,7 @@ static bool note_range(struct change *c, struct mailbox *m, struct store_flags *
     db_bind_u64(&q, last);
     while (ok && db_step(&q)) {
         entry_read(&q, &e);
-        uint32_t flags = with_bits(e.flags, bits);
+        uint32_t flags = with_bits(op, e.flags);
         if (e.modseq > changed_at_most(op)) {
             op->modified.items[op->modified.len++] = e.uid;
         } else if (flags != e.flags) {
@@ -109,10 +108,8 @@ static bool note_range(struct change *c, struct mailbox *m, struct store_flags *
 static bool store_range(struct change *c, struct mailbox *m, struct store_flags *op, uint32_t first,
                         uint32_t last, bool *changed, struct err *err)
 {
-    struct flag_bits bits = {.add = op->mode == STORE_ADD ? op->flags : 0,
-                             .remove = op->mode == STORE_REMOVE ? op->flags : 0};
     bool some;
-    TRY(note_range(c, m, op, bits, first, last, &some, err));
+    TRY(note_range(c, m, op, first, last, &some, err));
     if (!some)
         return true;
     *changed = true;
@@ -120,8 +117,8 @@ static bool store_range(struct change *c, struct mailbox *m, struct store_flags 
     db_bind_u64(&q, m->id);
     db_bind_u64(&q, first);
     db_bind_u64(&q, last);
-    db_bind_u64(&q, bits.add);
-    db_bind_u64(&q, bits.remove);
+    db_bind_u64(&q, op->added);
+    db_bind_u64(&q, op->removed);
     db_bind_u64(&q, change_modseq(c));
     db_bind_u64(&q, changed_at_most(op));
     return db_run(&q, err);
@@ -139,7 +136,7 @@ static size_t end_of_range(const struct uids *uids, size_t i)
 static bool store_all(struct change *c, struct mailbox *m, struct store_flags *op, bool *changed,
                       struct err *err)
 {
-    bool flags_alone = op->mode != STORE_REPLACE && op->keywords.len == 0;
+    bool flags_alone = is_flags_alone(op);
     for (size_t i = 0, end; i < op->uids.len; i = end) {
         end = end_of_range(&op->uids, i);
         if (flags_alone && end - i >= RANGE_MIN)
@@ -159,10 +156,14 @@ static bool run(struct change *c, void *ctx, struct err *err)
     op->modified = uids_new(c->arena, op->uids.len);
     if (!op->modified.items)
         return err_set(err, ERR_LIMIT, "too many messages for one call");
+    op->added = op->mode == STORE_ADD ? op->flags : 0;
+    op->removed = op->mode == STORE_REMOVE ? op->flags : 0;
+    op->is_derived = is_flags_alone(op) && !op->has_unchanged_since && m.modseq <= op->since_modseq;
     TRY(store_all(c, &m, op, &changed, err));
     if (changed)
         TRY(mailbox_save(c, &m, err));
     op->modseq = m.modseq;
+    op->mailbox = m;
     return true;
 }
 

@@ -24,9 +24,16 @@ struct store_flags {
     bool keeps_keywords; /* and keywords */
     bool has_unchanged_since;
     uint64_t unchanged_since;
+    uint64_t since_modseq; /* what the caller knows of the mailbox; 0: nothing */
     /* Result. */
     struct uids modified; /* left alone because of unchanged_since (RFC 7162 3.1.3) */
     uint64_t modseq;      /* of the mailbox, after */
+    /* Who knew the mailbox at since_modseq knows what its messages have now: those of `uids` got
+     * `added` and lost `removed`, and nothing else changed. */
+    bool is_derived;
+    uint32_t added;
+    uint32_t removed;
+    struct mailbox mailbox; /* then: after the change */
 };
 
 /* ERR_NOT_FOUND: no such mailbox; ERR_LIMIT: too many keywords. */

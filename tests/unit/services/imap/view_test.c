@@ -396,6 +396,48 @@ Test(view, rows_that_are_not_as_many_as_counted_are_refused)
     free(m);
 }
 
+static struct view_message message_of(struct view *view, uint32_t uid)
+{
+    struct view_row row;
+    struct uid_set set = {0};
+    uid_set_add(&set, uid);
+    cr_assert_eq(view_read(view, view_modseq(view), &set, 0, &row, 1), 1);
+    uid_set_release(&set);
+    return row.message;
+}
+
+Test(view, changes_of_flags_are_derived)
+{
+    struct model *m = calloc(1, sizeof(*m));
+    m->modseq = 1;
+    m->view = view_new(7, 1);
+    for (uint32_t uid = 1; uid <= 6; uid++)
+        m->messages[m->len++] = (struct model_message){.uid = uid, .modseq = 1, .createseq = 1};
+    m->messages[1].flags = FLAG_SEEN;
+    m->messages[2].flags = FLAG_DELETED;
+    apply_since(m, 0);
+    m->messages[5].expunged = m->modseq = 2;
+    apply_since(m, 1);
+    uint32_t uids[] = {1, 2, 3, 5, 6, 9};
+    m->len = 0;
+    m->modseq = 3;
+    struct pull pull = {.since_modseq = 2};
+    struct changes c = answer(m, &pull);
+    c.derived = (struct flag_change){uids, ARRAY_LEN(uids), FLAG_SEEN, 0};
+    view_apply(m->view, 2, &c);
+    view_apply(m->view, 1, &c); /* old news */
+    cr_assert_eq(view_modseq(m->view), 3);
+    static const uint32_t flags[] = {FLAG_SEEN, FLAG_SEEN, FLAG_SEEN | FLAG_DELETED, 0, FLAG_SEEN};
+    static const uint64_t modseqs[] = {3, 1, 3, 1, 3};
+    for (uint32_t i = 0; i < ARRAY_LEN(flags); i++) {
+        struct view_message message = message_of(m->view, i + 1);
+        cr_expect_eq(message.flags, flags[i], "UID %u", i + 1);
+        cr_expect_eq(message.modseq, modseqs[i], "UID %u", i + 1);
+    }
+    view_unref(m->view);
+    free(m);
+}
+
 Test(view, old_news_are_ignored)
 {
     struct model *m = calloc(1, sizeof(*m));

@@ -112,6 +112,40 @@ Test(messages, store_over_a_range_does_what_it_does_to_each)
     fixture_close(&f);
 }
 
+static struct store_flags store_knowing(struct changes known, uint64_t since_modseq, struct str key)
+{
+    struct store_flags op = {.mailbox_id = known.mailbox.id,
+                             .mode = STORE_ADD,
+                             .flags = FLAG_SEEN,
+                             .since_modseq = since_modseq,
+                             .uids = UIDS(&f, 1, 2, 3)};
+    cr_assert(store_flags(f.account, key, &op, &f.arena, &f.err), "%s", f.err.detail);
+    return op;
+}
+
+Test(messages, what_a_store_did_can_be_derived_by_who_knew_the_mailbox)
+{
+    struct str key = STR("0123456789abcdef");
+    deliver_some("Inbox", 3);
+    struct changes before = fixture_pull(&f, "Inbox", 0);
+    struct store_flags op = store_knowing(before, before.mailbox.modseq, key);
+    struct changes after = fixture_pull(&f, "Inbox", 0);
+    cr_assert(op.is_derived);
+    cr_expect(op.added == FLAG_SEEN && op.removed == 0);
+    cr_expect(op.mailbox.modseq == op.modseq && op.modseq == after.mailbox.modseq);
+    cr_expect(op.mailbox.unseen == 0);
+    cr_expect(!store_knowing(before, before.mailbox.modseq, key).is_derived, "made before");
+    cr_expect(!store_knowing(before, before.mailbox.modseq, STR_NULL).is_derived, "others");
+    cr_expect(!store_knowing(before, 0, STR_NULL).is_derived, "nothing known");
+    op = (struct store_flags){.mailbox_id = before.mailbox.id,
+                              .mode = STORE_REPLACE,
+                              .since_modseq = after.mailbox.modseq,
+                              .uids = UIDS(&f, 1)};
+    cr_assert(store_flags(f.account, STR_NULL, &op, &f.arena, &f.err));
+    cr_expect(!op.is_derived, "keywords may have gone too");
+    fixture_close(&f);
+}
+
 Test(messages, a_repeated_store_gives_the_first_result)
 {
     deliver_some("Inbox", 2);
