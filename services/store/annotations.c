@@ -14,16 +14,39 @@ static bool set_one(struct change *c, uint64_t mailbox_id, const struct annotati
     return db_run(&q, err);
 }
 
+/* What all annotations of the account take. */
+struct room {
+    uint64_t count;
+    uint64_t bytes;
+};
+
+static bool read_room(struct db *db, struct room *ret, struct err *err)
+{
+    struct db_query q = db_query(db, ANNOTATION_SUM);
+    bool any = db_step(&q);
+    *ret = (struct room){any ? db_column_u64(&q, 0) : 0, any ? db_column_u64(&q, 1) : 0};
+    return db_done(&q, err);
+}
+
 static bool check_limits(struct change *c, struct err *err)
 {
-    struct db_query q = db_query(c->db, ANNOTATION_SUM);
-    bool any = db_step(&q);
-    uint64_t count = any ? db_column_u64(&q, 0) : 0, bytes = any ? db_column_u64(&q, 1) : 0;
-    TRY(db_done(&q, err));
-    if (count > ANNOTATIONS_MAX)
+    struct room room;
+    TRY(read_room(c->db, &room, err));
+    if (room.count > ANNOTATIONS_MAX)
         return err_set(err, ERR_STATE, "more than %d annotations", ANNOTATIONS_MAX);
-    return bytes <= ANNOTATIONS_BYTES_MAX ||
+    return room.bytes <= ANNOTATIONS_BYTES_MAX ||
            err_set(err, ERR_LIMIT, "annotations of more than %d bytes", ANNOTATIONS_BYTES_MAX);
+}
+
+/* What does not grow is allowed above the bound too: the owner may have gone beyond it. */
+static bool check_others(struct change *c, const struct room *before, struct err *err)
+{
+    struct room room;
+    TRY(read_room(c->db, &room, err));
+    bool too_many = room.count > before->count && room.count > ANNOTATIONS_BY_OTHERS_MAX;
+    bool too_large = room.bytes > before->bytes && room.bytes > ANNOTATIONS_BYTES_BY_OTHERS_MAX;
+    return !(too_many || too_large) ||
+           err_set(err, ERR_STATE, "more annotations than others may add");
 }
 
 static bool raise_modseq(struct change *c, struct err *err)
@@ -37,12 +60,14 @@ static bool run(struct change *c, void *ctx, struct err *err)
 {
     struct annotate *op = ctx;
     struct mailbox m = {.id = 0};
+    struct room before;
     if (!str_is_empty(op->mailbox))
         TRY(mailbox_by_name(c->db, op->mailbox, c->arena, &m, err) &&
             mailbox_is_checked(&m, op->checked_id, err));
+    TRY(read_room(c->db, &before, err));
     for (size_t i = 0; i < op->count; i++)
         TRY(set_one(c, m.id, &op->items[i], err));
-    TRY(check_limits(c, err));
+    TRY(check_limits(c, err) && (!op->is_by_other || check_others(c, &before, err)));
     struct db_query q = db_query(c->db, ANNOTATION_FORGET);
     TRY(db_run(&q, err));
     c->annotations_changed = true;

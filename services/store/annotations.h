@@ -14,6 +14,9 @@
 #define ANNOTATIONS_MAX 1000
 #define ANNOTATIONS_BYTES_MAX 1000000 /* names and values of an account */
 #define ANNOTATION_NAME_MAX 1024
+/* Of each, when another than the owner adds to them: the owner keeps the rest. */
+#define ANNOTATIONS_BY_OTHERS_MAX (ANNOTATIONS_MAX / 2)
+#define ANNOTATIONS_BYTES_BY_OTHERS_MAX (ANNOTATIONS_BYTES_MAX / 2)
 
 struct annotation {
     uint64_t mailbox_id;
@@ -28,13 +31,15 @@ struct annotate {
     /* Arguments. */
     struct str mailbox;  /* any form; empty: the account */
     uint64_t checked_id; /* mailbox_is_checked */
+    bool is_by_other;    /* not by the owner */
     struct annotation *items;
     size_t count;
     /* Result. */
     uint64_t modseq;
 };
 
-/* All or none. ERR_NOT_FOUND: no such mailbox; ERR_STATE: too many; ERR_LIMIT: too large. */
+/* All or none. ERR_NOT_FOUND: no such mailbox; ERR_STATE: too many, or what others
+ * may add is used up; ERR_LIMIT: too large. */
 bool annotate(struct account *account, struct str key, struct annotate *op, struct arena *arena,
               struct err *err) MUST_USE;
 

@@ -18,7 +18,7 @@ static bool prepare_entry(struct change *c, const struct copy *op, const struct 
     *ret = *e;
     struct str indexes = op->drops_keywords ? STR_NULL : e->keywords;
     struct keywords names = keywords_names(indexes, from->keywords, c->arena);
-    TRY(keywords_resolve(names, &to->keywords, c->arena, &ret->keywords, err));
+    TRY(keywords_resolve(names, op->is_by_other, &to->keywords, c->arena, &ret->keywords, err));
     ret->flags = junk_rules_apply(&c->account->junk_rules, to->name, to->special_use,
                                   e->flags & ~op->dropped_flags);
     ret->saved_s = clock_wall_s();

@@ -20,6 +20,7 @@ struct copy {
     uint64_t quota_bytes;
     uint32_t dropped_flags; /* that do not come along, */
     bool drops_keywords;    /* nor do keywords */
+    bool is_by_other;       /* than the owner of the destination */
     /* Result. */
     uint32_t uidvalidity; /* of the destination */
     struct uids source;

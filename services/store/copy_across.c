@@ -37,7 +37,8 @@ static bool read_message(struct account *from, struct db *db, const struct mailb
     *ret = (struct new_message){
         .text = {.path = arena_printf(arena, "%s", path.text), .size = e->size - e->prefix_size},
         .flags = e->flags & ~op->dropped_flags,
-        .stays_unseen = op->checked_to_id != 0, /* as APPEND of others */
+        .stays_unseen = op->is_by_other, /* as APPEND of others */
+        .is_by_other = op->is_by_other,
         .received_s = e->received_s,
         .zone = e->zone};
     if (!op->drops_keywords)

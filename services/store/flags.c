@@ -131,9 +131,10 @@ static uint32_t count_words(struct str list)
     return find_word(list, STR_NULL);
 }
 
-bool keywords_resolve(struct keywords keywords, struct str *list, struct arena *arena,
-                      struct str *ret_indexes, struct err *err)
+bool keywords_resolve(struct keywords keywords, bool is_by_other, struct str *list,
+                      struct arena *arena, struct str *ret_indexes, struct err *err)
 {
+    uint32_t max = is_by_other ? KEYWORDS_BY_OTHERS_MAX : KEYWORDS_PER_MAILBOX_MAX;
     *ret_indexes = STR_NULL;
     if (keywords.len == 0)
         return true;
@@ -143,9 +144,8 @@ bool keywords_resolve(struct keywords keywords, struct str *list, struct arena *
     for (size_t i = 0; bytes && i < keywords.len; i++) {
         uint32_t at = find_word(grown, keywords.items[i]);
         if (at == count_words(grown)) {
-            if (at >= KEYWORDS_PER_MAILBOX_MAX)
-                return err_set(err, ERR_LIMIT, "more than %d keywords in the mailbox",
-                               KEYWORDS_PER_MAILBOX_MAX);
+            if (at >= max)
+                return err_set(err, ERR_LIMIT, "more than %u keywords in the mailbox", max);
             grown = arena_printf(arena, "%.*s%s%.*s", STR_ARG(grown), grown.len > 0 ? " " : "",
                                  STR_ARG(keywords.items[i]));
         }

@@ -28,6 +28,7 @@ enum message_flag {
 #define KEYWORD_LEN_MAX 255
 #define KEYWORDS_PER_MESSAGE_MAX 128
 #define KEYWORDS_PER_MAILBOX_MAX 1024
+#define KEYWORDS_BY_OTHERS_MAX 512 /* in the mailbox, when another than the owner adds one */
 
 struct keywords {
     const struct str *items;
@@ -45,9 +46,10 @@ bool keywords_check(const struct str *words, size_t count, struct arena *arena,
 
 /* Where each keyword stands in a mailbox's list `*list` (separated by spaces), which is extended
  * (in arena) by those that are missing. The result is what an entry holds: 16-bit indexes,
- * ascending; STR_NULL when there are none. ERR_LIMIT: too many in the mailbox. */
-bool keywords_resolve(struct keywords keywords, struct str *list, struct arena *arena,
-                      struct str *ret_indexes, struct err *err) MUST_USE;
+ * ascending; STR_NULL when there are none. ERR_LIMIT: too many in the mailbox; others than its
+ * owner can fill half of the list, since a keyword never leaves it. */
+bool keywords_resolve(struct keywords keywords, bool is_by_other, struct str *list,
+                      struct arena *arena, struct str *ret_indexes, struct err *err) MUST_USE;
 
 /* The same without extending the list: keywords that are not in it are left out. */
 struct str keywords_find(struct keywords keywords, struct str list, struct arena *arena);

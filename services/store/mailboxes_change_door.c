@@ -174,6 +174,7 @@ static bool annotate_(struct rpc_call *call, const struct access *access,
     struct granted granted;
     struct annotate op = {
         .mailbox = str_from_cstr(request->mailbox),
+        .is_by_other = !access->is_own,
         .items = arena_new_array(call->arena, request->n_annotations, struct annotation)};
     if (!op.items)
         return reply_no_room(err);

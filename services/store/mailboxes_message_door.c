@@ -97,7 +97,7 @@ static bool read_items(struct rpc_call *call, const Mailrail__AppendRequest *req
  * conversation which he may not see is muted. */
 static void limit_to_rights(struct new_message *m, const struct access *access, uint32_t rights)
 {
-    m->stays_unseen = !access->is_own;
+    m->is_by_other = m->stays_unseen = !access->is_own;
     m->flags &= access_flags(rights);
     if (!(rights & RIGHT_WRITE))
         m->keywords.len = 0;
@@ -158,6 +158,7 @@ static bool may_store(struct rpc_call *call, const struct access *access, struct
     if (!some && (named != 0 || words || op->mode == STORE_REPLACE))
         return access_need(access, place, RIGHT_SEEN | RIGHT_WRITE | RIGHT_DELETE_MESSAGES,
                            call->arena, &granted, err);
+    op->is_by_other = !access->is_own;
     op->flags &= allowed;
     op->kept_flags = (uint32_t)FLAGS_ALL & ~allowed;
     op->keeps_keywords = !may_words;
@@ -220,6 +221,7 @@ static bool copy_to(struct rpc_call *call, const struct access *access,
         op->dropped_flags = (uint32_t)FLAGS_ALL & ~access_flags(granted.rights);
         op->drops_keywords = !(granted.rights & RIGHT_WRITE);
         op->checked_to_id = granted.mailbox_id;
+        op->is_by_other = !to.is_own;
         ok = to.account == access->account
                  ? copy_messages(to.account, bytes_of(request->key), op, call->arena, err)
                  : copy_across(access->account, to.account, bytes_of(request->key), op, call->arena,

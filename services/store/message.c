@@ -157,7 +157,7 @@ bool message_add(struct change *c, struct mailbox *m, const struct new_message *
         .zone = n->zone,
     };
     TRY(change_use(c, e.size, quota_bytes, err));
-    TRY(keywords_resolve(n->keywords, &m->keywords, c->arena, &e.keywords, err));
+    TRY(keywords_resolve(n->keywords, n->is_by_other, &m->keywords, c->arena, &e.keywords, err));
     TRY(thread_assign(c, n->id, &keys, &thread, err));
     e.flags = junk_rules_apply(&c->account->junk_rules, m->name, m->special_use, n->flags);
     e.flags |= thread.muted && !n->stays_unseen ? FLAG_SEEN : 0;

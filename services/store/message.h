@@ -37,6 +37,7 @@ struct new_message {
     uint32_t flags;
     bool stays_unseen; /* in a muted thread too */
     struct keywords keywords;
+    bool is_by_other; /* not by the owner: keywords_resolve */
     int64_t received_s;
     uint32_t zone;
 };

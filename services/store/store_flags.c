@@ -33,7 +33,8 @@ static bool store_one(struct change *c, struct mailbox *m, const struct store_fl
     if (op->mode == STORE_REMOVE)
         keywords = keywords_find(op->keywords, m->keywords, c->arena);
     else
-        TRY(keywords_resolve(op->keywords, &m->keywords, c->arena, &keywords, err));
+        TRY(keywords_resolve(op->keywords, op->is_by_other, &m->keywords, c->arena, &keywords,
+                             err));
     TRY(apply(op, e, keywords, c->arena, &flags, &keywords, err));
     if (flags == e->flags && str_eq(keywords, e->keywords))
         return true;

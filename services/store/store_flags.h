@@ -22,6 +22,7 @@ struct store_flags {
     struct keywords keywords;
     uint32_t kept_flags; /* of STORE_REPLACE: flags that stay as they are, */
     bool keeps_keywords; /* and keywords */
+    bool is_by_other;    /* not by the owner: keywords_resolve */
     bool has_unchanged_since;
     uint64_t unchanged_since;
     uint64_t since_modseq; /* what the caller knows of the mailbox; 0: nothing */

@@ -555,6 +555,106 @@ Test(doors, a_muted_conversation_is_not_told_to_others)
     cr_expect(append_answer(friend) == 0, "the answer of another");
 }
 
+static uint32_t one_uid[] = {1};
+
+/* Replaces those of the first message of Inbox by so many with numbers from `first` on. */
+static bool store_keywords(ProtobufCBinaryData by, unsigned first, unsigned count)
+{
+    char *words[128];
+    Mailrail__StoreFlagsRequest request = MAILRAIL__STORE_FLAGS_REQUEST__INIT;
+    for (unsigned i = 0; i < count; i++)
+        words[i] = arena_cstr(&arena, arena_printf(&arena, "k%u", first + i));
+    request.token = by;
+    request.owner = account;
+    request.mailbox_id = pull("Inbox")->mailbox->id;
+    request.uid = one_uid;
+    request.n_uid = 1;
+    request.keywords = words;
+    request.n_keywords = count;
+    return call(mailboxes, "StoreFlags", &request) != NULL;
+}
+
+/* By APPEND and COPY as well as by STORE. */
+Test(doors, others_leave_the_owner_room_for_keywords)
+{
+    uint64_t id;
+    char *word[] = {"of-friend"};
+    ProtobufCBinaryData friend = make_friend(&id);
+    cr_assert(deliver_text(KEY, "", STR(TEXT), "Inbox"));
+    grant("Inbox", ALL_RIGHTS);
+    grant("Archive", ALL_RIGHTS);
+    for (unsigned first = 0; first < 512; first += 128)
+        cr_assert(store_keywords(friend, first, 128), "%s", err.detail);
+    cr_expect(!store_keywords(friend, 512, 1) && err.kind == ERR_LIMIT);
+    cr_expect(store_keywords(friend, 511, 1), "one that is there: %s", err.detail);
+
+    Mailrail__AppendItem item = MAILRAIL__APPEND_ITEM__INIT;
+    Mailrail__AppendItem *items[] = {&item};
+    item.content = bytes(STR(TEXT));
+    item.file_size = strlen(TEXT);
+    item.structure = structure;
+    item.keywords = word;
+    item.n_keywords = 1;
+    REQUEST(Append, MAILRAIL__APPEND_REQUEST__INIT, Append.name = "Inbox"; Append.items = items;
+            Append.n_items = 1);
+    cr_expect(!call(mailboxes, "Append", &Append) && err.kind == ERR_LIMIT, "append");
+    Append.name = "Archive";
+    cr_assert(call(mailboxes, "Append", &Append), "%s", err.detail);
+    REQUEST(Copy, MAILRAIL__COPY_REQUEST__INIT, Copy.mailbox_id = pull("Archive")->mailbox->id;
+            Copy.uid = one_uid; Copy.n_uid = 1; Copy.to = "Inbox"; Copy.to_owner = account);
+    cr_expect(!call(mailboxes, "Copy", &Copy) && err.kind == ERR_LIMIT, "copy");
+
+    Append.owner = Copy.owner = id;
+    cr_assert(call(mailboxes, "Append", &Append), "%s", err.detail);
+    ProtobufCBinaryData own = token;
+    token = friend;
+    Copy.mailbox_id = pull("Archive")->mailbox->id;
+    token = own;
+    cr_expect(!call(mailboxes, "Copy", &Copy) && err.kind == ERR_LIMIT, "copy from an own mailbox");
+    for (unsigned first = 512; first < 1024; first += 128)
+        cr_expect(store_keywords(own, first, 128), "the owner: %s", err.detail);
+}
+
+/* One with this name and so many bytes; removed when there are none. */
+static bool annotate_inbox(ProtobufCBinaryData by, const char *name, size_t size)
+{
+    Mailrail__Annotation item = MAILRAIL__ANNOTATION__INIT;
+    Mailrail__Annotation *items[] = {&item};
+    Mailrail__AnnotateRequest request = MAILRAIL__ANNOTATE_REQUEST__INIT;
+    item.name = (char *)(uintptr_t)name;
+    item.value = (ProtobufCBinaryData){size, arena_alloc(&arena, size + 1)};
+    memset(item.value.data, 'x', size);
+    item.removed = size == 0;
+    request.token = by;
+    request.owner = account;
+    request.mailbox = "Inbox";
+    request.annotations = items;
+    request.n_annotations = 1;
+    return call(mailboxes, "Annotate", &request) != NULL;
+}
+
+Test(doors, others_leave_the_owner_room_for_annotations)
+{
+    uint64_t id;
+    ProtobufCBinaryData friend = make_friend(&id);
+    grant("Inbox", ALL_RIGHTS);
+    cr_expect(annotate_inbox(friend, "/shared/a", 400000), "%s", err.detail);
+    cr_expect(!annotate_inbox(friend, "/shared/b", 200000) && err.kind == ERR_STATE);
+    cr_expect(annotate_inbox(token, "/shared/b", 200000), "the owner: %s", err.detail);
+    cr_expect(!annotate_inbox(friend, "/shared/c", 1) && err.kind == ERR_STATE);
+    cr_expect(annotate_inbox(friend, "/shared/b", 100000), "less: %s", err.detail);
+    cr_expect(annotate_inbox(friend, "/shared/a", 0), "less: %s", err.detail);
+
+    for (int i = 0; i < 499; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "/shared/n%d", i);
+        cr_assert(annotate_inbox(friend, name, 1), "%d: %s", i, err.detail);
+    }
+    cr_expect(!annotate_inbox(friend, "/shared/more", 1) && err.kind == ERR_STATE);
+    cr_expect(annotate_inbox(friend, "/shared/n0", 2), "no more of them: %s", err.detail);
+    cr_expect(annotate_inbox(token, "/shared/more", 1), "the owner: %s", err.detail);
+}
+
 /* Each change of the index is a new snapshot of the directory. */
 Test(doors, who_shares_again_and_again_changes_the_index_seldom)
 {

@@ -45,8 +45,8 @@ Test(flags, keywords_become_indexes_of_a_growing_list)
     struct str ab[] = {STR("a"), STR("b")}, ba[] = {STR("c"), STR("a")};
     struct str list = STR(""), one, two, both;
     struct err err;
-    cr_assert(keywords_resolve((struct keywords){ab, 2}, &list, &arena, &one, &err));
-    cr_assert(keywords_resolve((struct keywords){ba, 2}, &list, &arena, &two, &err));
+    cr_assert(keywords_resolve((struct keywords){ab, 2}, false, &list, &arena, &one, &err));
+    cr_assert(keywords_resolve((struct keywords){ba, 2}, false, &list, &arena, &two, &err));
     cr_expect(str_eq(list, STR("a b c")));
     cr_expect(keywords_count(two) == 2 && keywords_at(two, 0) == 0 && keywords_at(two, 1) == 2);
     cr_assert(keywords_union(one, two, &arena, &both, &err));
@@ -71,9 +71,12 @@ Test(flags, a_mailbox_has_a_limit_of_keywords)
     for (int i = 0; i < KEYWORDS_PER_MAILBOX_MAX; i++) {
         struct str word = arena_printf(&arena, "k%d", i);
         arena.limit = SIZE_MAX;
-        cr_assert(keywords_resolve((struct keywords){&word, 1}, &list, &arena, &indexes, &err));
+        cr_expect(i < KEYWORDS_BY_OTHERS_MAX || !keywords_resolve((struct keywords){&word, 1}, true,
+                                                                  &list, &arena, &indexes, &err));
+        cr_assert(
+            keywords_resolve((struct keywords){&word, 1}, false, &list, &arena, &indexes, &err));
     }
     struct str word = STR("more");
-    cr_expect(!keywords_resolve((struct keywords){&word, 1}, &list, &arena, &indexes, &err));
+    cr_expect(!keywords_resolve((struct keywords){&word, 1}, false, &list, &arena, &indexes, &err));
     cr_expect(err.kind == ERR_LIMIT);
 }
