@@ -67,14 +67,19 @@ static bool refuse_inbox(struct str name, struct err *err)
     return err_reply(err, "Inbox cannot be created, deleted or replaced");
 }
 
-static bool refuse_existing(struct change *c, struct str name, struct err *err)
+static bool refuse_existing(struct change *c, const struct mailbox_op *op, struct str name,
+                            struct err *err)
 {
     struct mailbox m;
-    if (mailbox_by_name(c->db, name, c->arena, &m, err)) {
-        err_set(err, ERR_CONFLICT, "mailbox %.*s exists", STR_ARG(name));
-        return err_reply(err, "the mailbox exists already");
-    }
-    return err->kind == ERR_NOT_FOUND;
+    uint32_t rights = RIGHTS_ALL;
+    if (!mailbox_by_name(c->db, name, c->arena, &m, err))
+        return err->kind == ERR_NOT_FOUND;
+    if (op->by_other != 0)
+        TRY(acl_rights(c->db, m.id, op->by_other, &rights, err));
+    if (!(rights & RIGHT_LOOKUP))
+        return err_set(err, ERR_NOT_FOUND, "no such mailbox");
+    err_set(err, ERR_CONFLICT, "mailbox %.*s exists", STR_ARG(name));
+    return err_reply(err, "the mailbox exists already");
 }
 
 /* Is the nearest mailbox above still the one with the right? */
@@ -141,8 +146,8 @@ static bool run_create(struct change *c, void *ctx, struct err *err)
     struct mailbox_op *op = ctx;
     struct mailbox m;
     TRY(check_parent(c, op->name, op->checked_parent_id, err));
-    TRY(refuse_existing(c, op->name, err));
-    TRY(mailbox_ensure(c, op->name, !op->is_by_other, &op->created, &m, err));
+    TRY(refuse_existing(c, op, op->name, err));
+    TRY(mailbox_ensure(c, op->name, op->by_other == 0, &op->created, &m, err));
     if (!str_is_empty(op->special_use) && !take_special_use(c, &m, op->special_use, err))
         return false;
     op->mailbox_id = m.id;
@@ -310,7 +315,7 @@ static bool run_rename(struct change *c, void *ctx, struct err *err)
     TRY(mailbox_by_name(c->db, op->name, c->arena, &m, err) &&
         mailbox_is_checked(&m, op->checked_id, err));
     TRY(check_parent(c, op->to, op->checked_parent_id, err));
-    TRY(refuse_existing(c, op->to, err));
+    TRY(refuse_existing(c, op, op->to, err));
     if (mailbox_name_is_inbox(op->name))
         TRY(rename_inbox(c, op, &m, err));
     else

@@ -15,9 +15,9 @@ struct mailbox_op {
     struct str to;          /* of rename */
     struct str special_use; /* of create: for the leaf, "\Sent"; empty for none */
     bool subscribe;         /* of subscribe; false: unsubscribe */
-    bool is_by_other;       /* of create: not by the owner, who is not subscribed then */
-    /* Of one who is not the owner: to which mailboxes he has the right, `name` and the nearest one
-     * above what is made. */
+    /* Of one who is not the owner (else 0): his account id, and to which mailboxes he has the
+     * right, `name` and the nearest one above what is made. */
+    uint64_t by_other;
     uint64_t checked_id;
     uint64_t checked_parent_id;
     /* Result. */
@@ -26,8 +26,11 @@ struct mailbox_op {
     uint64_t modseq;     /* of the account */
 };
 
-/* Makes missing parents too, and subscribes to all that is made. Not in the namespace of others
- * (mailbox_name_is_others): ERR_SYNTAX, as for the new name of a rename. */
+/* Makes missing parents too, and subscribes the owner, if he calls, to all that is made. Another
+ * gets ERR_NOT_FOUND for the name of a mailbox that he may not look up, as for one that he may not
+ * make (RFC 4314 6); so for the new name of a rename. Not in the namespace of others
+ * (mailbox_name_is_others): ERR_SYNTAX; so for that
+ * name too. */
 bool mailbox_create(struct account *account, struct str key, struct mailbox_op *op,
                     struct arena *arena, struct err *err) MUST_USE;
 /* Expunges its messages. The subscription stays. */

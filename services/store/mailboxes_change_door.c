@@ -27,7 +27,7 @@ static bool create(struct rpc_call *call, const struct access *access,
 {
     struct mailbox_op op = {.name = str_from_cstr(request->name),
                             .special_use = str_from_cstr(request->special_use),
-                            .is_by_other = !access->is_own};
+                            .by_other = access->is_own ? 0 : access->caller_id};
     struct granted parent;
     TRY(access_need_parent(access, op.name, call->arena, &parent, err));
     if (op.special_use.len > 0)
@@ -57,7 +57,9 @@ static bool rename_(struct rpc_call *call, const struct access *access,
                     const Mailrail__RenameRequest *request, Mailrail__MailboxReply *reply,
                     struct err *err)
 {
-    struct mailbox_op op = {.name = str_from_cstr(request->from), .to = str_from_cstr(request->to)};
+    struct mailbox_op op = {.name = str_from_cstr(request->from),
+                            .to = str_from_cstr(request->to),
+                            .by_other = access->is_own ? 0 : access->caller_id};
     struct granted granted, parent;
     TRY(door_need_named(call, access, request->from, RIGHT_DELETE, &granted, err) &&
         access_need_parent(access, op.to, call->arena, &parent, err));

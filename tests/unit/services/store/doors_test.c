@@ -655,6 +655,42 @@ Test(doors, others_leave_the_owner_room_for_annotations)
     cr_expect(annotate_inbox(token, "/shared/more", 1), "the owner: %s", err.detail);
 }
 
+static void create_own(const char *name)
+{
+    Mailrail__CreateRequest request = MAILRAIL__CREATE_REQUEST__INIT;
+    request.token = token;
+    request.name = (char *)(uintptr_t)name;
+    cr_assert(call(mailboxes, "Create", &request), "%s", err.detail);
+}
+
+/* As a name that one may not make at all (RFC 4314 6). */
+Test(doors, a_name_that_is_taken_by_what_is_hidden_is_refused_as_any_other)
+{
+    uint64_t id;
+    ProtobufCBinaryData friend = make_friend(&id);
+    grant("Archive", ALL_RIGHTS);
+    create_own("Archive/hidden");
+    create_own("Archive/seen");
+    grant("Archive/hidden", 0);
+    REQUEST(Create, MAILRAIL__CREATE_REQUEST__INIT, Create.name = "top");
+    REQUEST(Rename, MAILRAIL__RENAME_REQUEST__INIT, Rename.from = "Archive/seen");
+    static const char *const names[] = {"top", "Archive/hidden", "Archive/hidden/x"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        Create.name = Rename.to = (char *)(uintptr_t)names[i];
+        cr_expect(!call(mailboxes, "Create", &Create) && err.kind == ERR_NOT_FOUND &&
+                      err.reply[0] == 0,
+                  "create %s: %s", names[i], err.reply);
+        cr_expect(!call(mailboxes, "Rename", &Rename) && err.kind == ERR_NOT_FOUND &&
+                      err.reply[0] == 0,
+                  "rename to %s: %s", names[i], err.reply);
+    }
+    Create.name = "Archive/seen";
+    cr_expect(!call(mailboxes, "Create", &Create) && err.kind == ERR_CONFLICT);
+    grant("Archive/hidden", MAILRAIL__MAILBOX_RIGHT__MAILBOX_RIGHT_LOOKUP);
+    Rename.to = "Archive/hidden";
+    cr_expect(!call(mailboxes, "Rename", &Rename) && err.kind == ERR_CONFLICT);
+}
+
 /* Each change of the index is a new snapshot of the directory. */
 Test(doors, who_shares_again_and_again_changes_the_index_seldom)
 {
