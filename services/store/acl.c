@@ -147,16 +147,28 @@ static bool take_turn(struct account *account, int64_t max)
     return true;
 }
 
+static bool need_turn(struct account *account, struct err *err)
+{
+    if (take_turn(account, INDEX_TURNS))
+        return true;
+    err_set(err, ERR_STATE, "too many new readers");
+    return err_reply(err, "[LIMIT] too many changes of rights, try again later");
+}
+
+bool acl_take_guess(struct account *account, struct err *err)
+{
+    pthread_mutex_lock(&account->acl_lock);
+    bool ok = need_turn(account, err);
+    pthread_mutex_unlock(&account->acl_lock);
+    return ok;
+}
+
 static bool add_to_index(struct account *account, uint64_t reader, struct err *err)
 {
     bool is_there;
     TRY(directory_has_share(account->store, account->id, reader, &is_there, err));
-    if (is_there)
-        return true;
-    if (take_turn(account, INDEX_TURNS))
-        return directory_set_share(account->store, account->id, reader, true, err);
-    err_set(err, ERR_STATE, "too many new readers");
-    return err_reply(err, "[LIMIT] too many changes of rights, try again later");
+    return is_there || (need_turn(account, err) &&
+                        directory_set_share(account->store, account->id, reader, true, err));
 }
 
 /* What stays in the index costs a look, and spares the next grant its turn. */

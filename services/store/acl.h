@@ -61,6 +61,10 @@ struct acl_set {
 bool acl_set(struct account *account, const struct acl_set *op, struct arena *arena,
              struct err *err) MUST_USE;
 
+/* Who grants rights to nobody asks who exists. A guess takes as much of what an account may do in a
+ * short time as a new reader does: ERR_STATE when none is left. */
+bool acl_take_guess(struct account *account, struct err *err) MUST_USE;
+
 /* Inside changes, after others have made mailboxes: ERR_LIMIT when there are more than the owner
  * can be told of in one answer. */
 bool acl_check_room(struct change *c, struct err *err) MUST_USE;

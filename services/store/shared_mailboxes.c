@@ -225,7 +225,9 @@ static bool read_acl(const struct access *access, struct access_place place, str
     return ok;
 }
 
-/* Who is meant by an identifier without its sign. */
+#define NOBODY UINT64_MAX /* as an account id */
+
+/* Who is meant by an identifier without its sign. ERR_STATE: nobody is. */
 static bool find_identifier(struct store *store, struct str identifier, struct arena *arena,
                             uint64_t *ret, struct err *err)
 {
@@ -262,8 +264,9 @@ bool get_rights(struct rpc_call *call, const struct access *access,
     TRY(read_acl(access, place, call->arena, &acl, err));
     bool ok = !request->all || add_entries(call->user, owner, &acl, reply, call->arena, err);
     acl_release(&acl);
-    if (ok && identifier.len > 0)
-        ok = find_identifier(call->user, identifier, call->arena, &who, err);
+    if (ok && identifier.len > 0) /* who is nobody could be given the same rights as anybody */
+        ok = find_identifier(call->user, identifier, call->arena, &who, err) ||
+             err->kind == ERR_STATE;
     reply->identifier_is_owner = who == owner;
     return ok;
 }
@@ -283,6 +286,20 @@ static void look_up(const struct acl *acl, const struct acl_entry *wanted, bool 
         else if (str_eq(entry->identifier, wanted->identifier))
             *ret_left_over = entry->account_id;
     }
+}
+
+/* What is taken from who is nobody is taken, as from who has nothing. What is granted cannot be,
+ * and must not seem to be: who mistypes a name has to know. */
+static bool refuse_nobody(const struct access *access, bool takes_away, const struct err *failure,
+                          struct acl_set *op, struct err *err)
+{
+    op->entry.account_id = NOBODY;
+    if (failure->kind == ERR_STATE && takes_away)
+        return true;
+    if (failure->kind == ERR_STATE)
+        TRY(acl_take_guess(access->account, err));
+    *err = *failure;
+    return false;
 }
 
 /* Whom the change is about. An address may have gone, or moved to another account, since it was
@@ -306,8 +323,8 @@ static bool find_target(struct store *store, const struct access *access, struct
     if (left_over != 0 && !(is_known && has_entry))
         op->entry.account_id = left_over;
     else if (!is_known)
-        *err = failure;
-    return is_known || left_over != 0;
+        return refuse_nobody(access, takes_away, &failure, op, err);
+    return true;
 }
 
 static bool check_owner(const struct access *access, const struct acl_set *op, struct err *err)
@@ -336,5 +353,7 @@ bool set_rights(struct rpc_call *call, const struct access *access,
     TRY(access_need(access, place, RIGHT_ADMINISTER, call->arena, &granted, err));
     op.checked_id = place.mailbox_id = granted.mailbox_id;
     TRY(find_target(call->user, access, place, &op, call->arena, err));
+    if (op.entry.account_id == NOBODY)
+        return true;
     return check_owner(access, &op, err) && acl_set(access->account, &op, call->arena, err);
 }

@@ -691,6 +691,40 @@ Test(doors, a_name_that_is_taken_by_what_is_hidden_is_refused_as_any_other)
     cr_expect(!call(mailboxes, "Rename", &Rename) && err.kind == ERR_CONFLICT);
 }
 
+static bool set_rights_of(const char *identifier, uint32_t rights)
+{
+    Mailrail__SetRightsRequest request = MAILRAIL__SET_RIGHTS_REQUEST__INIT;
+    request.token = token;
+    request.name = "Inbox";
+    request.identifier = (char *)(uintptr_t)identifier;
+    request.rights = rights;
+    return call(mailboxes, "SetRights", &request) != NULL;
+}
+
+/* What has to tell, that nobody is called so, tells it seldom. */
+Test(doors, who_is_nobody_is_told_where_it_must_be)
+{
+    Mailrail__GetRightsRequest list = MAILRAIL__GET_RIGHTS_REQUEST__INIT;
+    list.token = token;
+    list.name = "Inbox";
+    list.all = true;
+    list.identifier = "nobody@example.org";
+    Mailrail__GetRightsReply *reply = call(mailboxes, "GetRights", &list);
+    cr_expect(reply && !reply->identifier_is_owner && reply->n_entries == 1, "%s", err.detail);
+    cr_expect(set_rights_of("nobody@example.org", 0), "%s", err.detail);
+    cr_expect(set_rights_of("-nobody", 0), "%s", err.detail);
+    for (int i = 0; i < 100; i++) {
+        cr_assert(!set_rights_of("nobody@example.org", READ) && err.kind == ERR_STATE);
+        cr_assert(strstr(err.reply, "nobody here") != NULL, "%s", err.reply);
+    }
+    unsigned refused = 0;
+    for (int i = 0; i < 10; i++)
+        refused += !set_rights_of("nobody@example.org", READ) && strstr(err.reply, "[LIMIT]");
+    cr_expect(refused > 0, "%s", err.reply);
+    reply = call(mailboxes, "GetRights", &list);
+    cr_expect(reply && reply->n_entries == 1, "nothing is kept");
+}
+
 /* Each change of the index is a new snapshot of the directory. */
 Test(doors, who_shares_again_and_again_changes_the_index_seldom)
 {
