@@ -12,7 +12,7 @@ static bool shares(struct store *store, uint64_t owner, uint64_t caller, struct 
 {
     bool found;
     TRY(directory_has_share(store, owner, caller, &found, err));
-    if (!found)
+    if (!found && !store->config->forbid_anyone)
         TRY(directory_has_share(store, owner, ACL_ANYONE, &found, err));
     return found || err_set(err, ERR_NOT_FOUND, "no such mailbox");
 }
@@ -67,8 +67,8 @@ bool access_rights(const struct access *a, struct access_place place, struct are
         return true;
     TRY(account_read_begin(a->account, &db, err));
     bool found = find_mailbox(a, db, place, arena, &m, err);
-    bool ok =
-        found ? acl_rights(db, m.id, a->caller_id, &ret->rights, err) : err->kind == ERR_NOT_FOUND;
+    bool ok = found ? acl_rights(a->account->store, db, m.id, a->caller_id, &ret->rights, err)
+                    : err->kind == ERR_NOT_FOUND;
     account_read_end(a->account, db);
     ret->mailbox_id = m.id;
     return ok;

@@ -249,12 +249,13 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [MAILBOX_BY_ID] = "SELECT " MAILBOX_COLUMNS " FROM mailbox WHERE id = ?",
     [MAILBOX_BY_NAME] = "SELECT " MAILBOX_COLUMNS " FROM mailbox WHERE name = ?",
     [MAILBOX_LIST] = "SELECT " MAILBOX_COLUMNS " FROM mailbox ORDER BY name",
-    /* What ?1 may look up (RIGHT_LOOKUP is 1), without what the owner uses it for. */
+    /* What ?1 may look up (RIGHT_LOOKUP is 1), without what the owner uses it for. ?3: 0, or again
+     * ?1 when what is granted to anyone does not count. */
     [MAILBOX_SHARED] =
         "SELECT id, name, parent_id, uidvalidity, uidnext, NULL, NULL, total, deleted, unread,"
         " unseen, size, createseq, modseq FROM mailbox"
         " WHERE id IN (SELECT mailbox_id FROM acl"
-        "              WHERE account_id IN (0, ?1) AND negative = 0 AND rights & 1)"
+        "              WHERE account_id IN (?3, ?1) AND negative = 0 AND rights & 1)"
         " AND id NOT IN (SELECT mailbox_id FROM acl"
         "                WHERE account_id IN (0, ?1) AND negative = 1 AND rights & 1)"
         " ORDER BY name LIMIT ?2",
@@ -310,7 +311,8 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [ACL_COPY] = "INSERT INTO acl (mailbox_id, account_id, negative, identifier, rights)"
                  " SELECT ?2, account_id, negative, identifier, rights FROM acl"
                  " WHERE mailbox_id = ?1",
-    [ACL_OF] = "SELECT negative, rights FROM acl WHERE mailbox_id = ? AND account_id IN (0, ?)",
+    [ACL_OF] = "SELECT negative, rights, account_id FROM acl"
+               " WHERE mailbox_id = ? AND account_id IN (0, ?)",
     /* And whether anything is granted. */
     [ACL_ACCOUNTS] = "SELECT account_id, min(negative) = 0 FROM acl GROUP BY account_id",
     [ACL_ROOM] = "SELECT count(*), ifnull(sum(length(CAST(name AS BLOB))), 0),"

@@ -38,8 +38,8 @@ void acl_release(struct acl *acl)
 }
 
 /* RFC 4314 2: all that is granted, without all that is denied. */
-bool acl_rights(struct db *db, uint64_t mailbox_id, uint64_t account_id, uint32_t *ret,
-                struct err *err)
+bool acl_rights(const struct store *store, struct db *db, uint64_t mailbox_id, uint64_t account_id,
+                uint32_t *ret, struct err *err)
 {
     uint32_t granted = 0, denied = 0;
     struct db_query q = db_query(db, ACL_OF);
@@ -47,9 +47,10 @@ bool acl_rights(struct db *db, uint64_t mailbox_id, uint64_t account_id, uint32_
     db_bind_u64(&q, account_id);
     while (db_step(&q)) {
         uint32_t rights = (uint32_t)db_column_u64(&q, 1);
+        bool counts = db_column_u64(&q, 2) != ACL_ANYONE || !store->config->forbid_anyone;
         if (db_column_u64(&q, 0) != 0)
             denied |= rights;
-        else
+        else if (counts)
             granted |= rights;
     }
     *ret = granted & ~denied;

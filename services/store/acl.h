@@ -42,9 +42,10 @@ bool acl_read(struct db *db, uint64_t mailbox_id, struct arena *arena, struct ac
               struct err *err) MUST_USE;
 void acl_release(struct acl *acl);
 
-/* What the account may do, who is not the owner. */
-bool acl_rights(struct db *db, uint64_t mailbox_id, uint64_t account_id, uint32_t *ret,
-                struct err *err) MUST_USE;
+/* What the account may do, who is not the owner. While the option forbid_anyone is set, what is
+ * granted to anyone does not count; what is denied does. */
+bool acl_rights(const struct store *store, struct db *db, uint64_t mailbox_id, uint64_t account_id,
+                uint32_t *ret, struct err *err) MUST_USE;
 
 /* As RightsMode of proto/mailboxes.proto. */
 enum acl_mode { ACL_MODE_REPLACE, ACL_MODE_ADD, ACL_MODE_REMOVE };

@@ -79,12 +79,13 @@ bool mailbox_list(struct db *db, struct arena *arena, struct mailbox_list *ret, 
     return read_list(&q, arena, ret, err);
 }
 
-bool mailbox_list_shared(struct db *db, uint64_t reader, size_t max, struct arena *arena,
-                         struct mailbox_list *ret, struct err *err)
+bool mailbox_list_shared(const struct store *store, struct db *db, uint64_t reader, size_t max,
+                         struct arena *arena, struct mailbox_list *ret, struct err *err)
 {
     struct db_query q = db_query(db, MAILBOX_SHARED);
     db_bind_u64(&q, reader);
     db_bind_u64(&q, max);
+    db_bind_u64(&q, store->config->forbid_anyone ? reader : 0);
     return read_list(&q, arena, ret, err);
 }
 

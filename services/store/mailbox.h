@@ -49,8 +49,8 @@ bool mailbox_list(struct db *db, struct arena *arena, struct mailbox_list *ret,
                   struct err *err) MUST_USE;
 /* The first `max` of those that `reader`, who is not the owner, may look up; without keywords and
  * special use. */
-bool mailbox_list_shared(struct db *db, uint64_t reader, size_t max, struct arena *arena,
-                         struct mailbox_list *ret, struct err *err) MUST_USE;
+bool mailbox_list_shared(const struct store *store, struct db *db, uint64_t reader, size_t max,
+                         struct arena *arena, struct mailbox_list *ret, struct err *err) MUST_USE;
 /* Those below `name`, not itself. */
 bool mailbox_list_below(struct db *db, struct str name, struct arena *arena,
                         struct mailbox_list *ret, struct err *err) MUST_USE;

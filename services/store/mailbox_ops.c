@@ -75,7 +75,7 @@ static bool refuse_existing(struct change *c, const struct mailbox_op *op, struc
     if (!mailbox_by_name(c->db, name, c->arena, &m, err))
         return err->kind == ERR_NOT_FOUND;
     if (op->by_other != 0)
-        TRY(acl_rights(c->db, m.id, op->by_other, &rights, err));
+        TRY(acl_rights(c->account->store, c->db, m.id, op->by_other, &rights, err));
     if (!(rights & RIGHT_LOOKUP))
         return err_set(err, ERR_NOT_FOUND, "no such mailbox");
     err_set(err, ERR_CONFLICT, "mailbox %.*s exists", STR_ARG(name));

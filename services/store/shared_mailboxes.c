@@ -49,7 +49,7 @@ static bool add_mailbox(struct shared_walk *w, struct db *db, uint64_t owner, st
 {
     uint32_t rights;
     struct mailbox shown = *m;
-    TRY(acl_rights(db, m->id, w->access->caller_id, &rights, err));
+    TRY(acl_rights(w->store, db, m->id, w->access->caller_id, &rights, err));
     shown.name =
         arena_printf(&w->scratch, MAILBOX_OTHERS "/%.*s/%.*s", STR_ARG(who), STR_ARG(m->name));
     Mailrail__MailboxInfo *info = reply_mailbox(&shown, w->arena);
@@ -69,8 +69,8 @@ static bool add_all(struct shared_walk *w, struct db *db, uint64_t owner, struct
                     struct err *err)
 {
     struct mailbox_list list;
-    TRY(mailbox_list_shared(db, w->access->caller_id, OWNER_MAILBOXES_MAX + 1, &w->scratch, &list,
-                            err));
+    TRY(mailbox_list_shared(w->store, db, w->access->caller_id, OWNER_MAILBOXES_MAX + 1,
+                            &w->scratch, &list, err));
     bool ok = true;
     size_t i = 0;
     for (; ok && i < list.mailboxes.len && !is_full(w); i++)
@@ -327,6 +327,15 @@ static bool find_target(struct store *store, const struct access *access, struct
     return true;
 }
 
+static bool check_anyone(struct store *store, const struct acl_set *op, struct err *err)
+{
+    bool grants = op->mode != ACL_MODE_REMOVE && op->entry.rights != 0 && !op->entry.negative;
+    if (op->entry.account_id != ACL_ANYONE || !grants || !store->config->forbid_anyone)
+        return true;
+    err_set(err, ERR_FORBIDDEN, "anyone is forbidden");
+    return err_reply(err, "this server lets nobody share with anyone");
+}
+
 static bool check_owner(const struct access *access, const struct acl_set *op, struct err *err)
 {
     if (op->entry.account_id != account_id(access->account))
@@ -355,5 +364,6 @@ bool set_rights(struct rpc_call *call, const struct access *access,
     TRY(find_target(call->user, access, place, &op, call->arena, err));
     if (op.entry.account_id == NOBODY)
         return true;
-    return check_owner(access, &op, err) && acl_set(access->account, &op, call->arena, err);
+    return check_anyone(call->user, &op, err) && check_owner(access, &op, err) &&
+           acl_set(access->account, &op, call->arena, err);
 }

@@ -55,6 +55,10 @@ const struct option store_options[] = {
                   "attempts to deliver before the sender is told of the failure"),
     OPTION_NUMBER(store_config, queue_connections_per_domain, "5", 1, 64, NULL,
                   "connections to a recipient domain at a time, over all deliverers"),
+    OPTION_BOOL(
+        store_config, forbid_anyone, "false",
+        "let nobody share mailboxes with anyone, which is every account of the server; what "
+        "was shared so is hidden while it is set"),
 };
 const size_t store_option_count = ARRAY_LEN(store_options);
 

@@ -38,6 +38,7 @@ struct store_config {
     uint64_t queue_retry_ms;    /* wait after the first attempt; doubles each time */
     uint64_t queue_max_attempts;
     uint64_t queue_connections_per_domain; /* over all deliverers */
+    bool forbid_anyone;                    /* in access lists (acl.h) */
 };
 
 extern const struct option store_options[];

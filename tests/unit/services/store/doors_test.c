@@ -725,6 +725,38 @@ Test(doors, who_is_nobody_is_told_where_it_must_be)
     cr_expect(reply && reply->n_entries == 1, "nothing is kept");
 }
 
+static size_t mailboxes_listed(ProtobufCBinaryData by)
+{
+    Mailrail__ListRequest request = MAILRAIL__LIST_REQUEST__INIT;
+    request.token = by;
+    request.others = true;
+    Mailrail__ListReply *reply = call(mailboxes, "List", &request);
+    cr_assert(reply, "%s", err.detail);
+    return reply->n_mailboxes;
+}
+
+/* Also what was shared before, in an account that shares something else with the same reader. */
+Test(doors, anyone_can_be_forbidden)
+{
+    uint64_t id;
+    ProtobufCBinaryData friend = make_friend(&id);
+    REQUEST(Pull, MAILRAIL__PULL_REQUEST__INIT, Pull.name = "Inbox");
+    size_t own = mailboxes_listed(friend);
+    cr_assert(set_rights_of("anyone", ALL_RIGHTS), "%s", err.detail);
+    cr_expect(call(mailboxes, "Pull", &Pull) && mailboxes_listed(friend) == own + 1);
+    config.forbid_anyone = true;
+    for (int i = 0; i < 2; i++) {
+        cr_expect(!call(mailboxes, "Pull", &Pull) && err.kind == ERR_NOT_FOUND, "%d", i);
+        cr_expect(mailboxes_listed(friend) == own + (size_t)i);
+        grant("Archive", READ | MAILRAIL__MAILBOX_RIGHT__MAILBOX_RIGHT_LOOKUP);
+    }
+    cr_expect(!set_rights_of("anyone", READ) && err.kind == ERR_FORBIDDEN);
+    cr_expect(set_rights_of("-anyone", READ), "to deny: %s", err.detail);
+    cr_expect(set_rights_of("anyone", 0), "to take away: %s", err.detail);
+    config.forbid_anyone = false;
+    cr_expect(!call(mailboxes, "Pull", &Pull) && err.kind == ERR_NOT_FOUND);
+}
+
 /* Each change of the index is a new snapshot of the directory. */
 Test(doors, who_shares_again_and_again_changes_the_index_seldom)
 {
