@@ -39,6 +39,8 @@ struct db {
     sqlite3_stmt *control[CONTROL_COUNT];
     bool is_new;
     bool is_durable; /* present state of PRAGMA synchronous */
+    unsigned cache_kib;
+    bool is_widened; /* the cache, beyond that */
 };
 
 #define BUSY_TIMEOUT_MS 5000
@@ -126,12 +128,17 @@ static bool migrate(struct db *db, enum db_mode mode, struct err *err)
     return true;
 }
 
-static bool configure(struct db *db, enum db_mode mode, unsigned cache_kib, struct err *err)
+static bool set_cache(struct db *db, unsigned kib, struct err *err)
 {
     char cache[64];
-    snprintf(cache, sizeof(cache), "PRAGMA cache_size=-%u", cache_kib);
+    snprintf(cache, sizeof(cache), "PRAGMA cache_size=-%u", kib);
+    return db_exec(db, cache, err);
+}
+
+static bool configure(struct db *db, enum db_mode mode, struct err *err)
+{
     sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
-    TRY(db_exec(db, cache, err));
+    TRY(set_cache(db, db->cache_kib, err));
     TRY(db_exec(db, "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY", err));
     if (mode == DB_READ_ONLY)
         return true;
@@ -152,6 +159,7 @@ struct db *db_open(const char *path, const struct db_schema *schema, enum db_mod
     pthread_once(&once, configure_sqlite);
     struct db *db = xcalloc(1, sizeof(*db));
     db->schema = schema;
+    db->cache_kib = cache_kib;
     db->path = xstrdup(path);
     db->prepared = xcalloc(schema->statement_count, sizeof(*db->prepared));
     /* A struct db belongs to one thread at a time: SQLite needs no mutex of its own. */
@@ -160,7 +168,7 @@ struct db *db_open(const char *path, const struct db_schema *schema, enum db_mod
         mode == DB_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     int rc = sqlite3_open_v2(path, &db->handle, flags, NULL);
     bool ok = rc == SQLITE_OK || db_fail(db, rc, err);
-    if (ok && configure(db, mode, cache_kib, err) && migrate(db, mode, err))
+    if (ok && configure(db, mode, err) && migrate(db, mode, err))
         return db;
     db_close(db);
     return NULL;
@@ -231,10 +239,28 @@ bool db_begin_read(struct db *db, struct err *err)
     return control(db, CONTROL_BEGIN_READ, err);
 }
 
+bool db_widen_cache(struct db *db, unsigned kib, struct err *err)
+{
+    if (kib <= db->cache_kib)
+        return true;
+    db->is_widened = true;
+    return set_cache(db, kib, err);
+}
+
+/* One that stays wide costs memory, and nothing else. */
+static void narrow_cache(struct db *db)
+{
+    struct err err;
+    if (db->is_widened && set_cache(db, db->cache_kib, &err))
+        db->is_widened = false;
+}
+
 bool db_commit(struct db *db, struct err *err)
 {
-    if (control(db, CONTROL_COMMIT, err))
+    if (control(db, CONTROL_COMMIT, err)) {
+        narrow_cache(db);
         return true;
+    }
     db_rollback(db);
     return false;
 }
@@ -243,6 +269,7 @@ void db_rollback(struct db *db)
 {
     if (db_in_transaction(db))
         run_control(db, CONTROL_ROLLBACK);
+    narrow_cache(db);
 }
 
 bool db_in_transaction(struct db *db)

@@ -58,6 +58,9 @@ bool db_commit(struct db *db, struct err *err) MUST_USE;
 void db_rollback(struct db *db);
 /* False also after a failure that made SQLite take back the whole transaction. */
 bool db_in_transaction(struct db *db);
+/* Until the end of this transaction the page cache may have `kib`: for one that touches pages all
+ * over the database again and again, which a small cache would write and read each time. */
+bool db_widen_cache(struct db *db, unsigned kib, struct err *err) MUST_USE;
 /* A nested step that can be undone alone. */
 bool db_savepoint(struct db *db, struct err *err) MUST_USE;
 void db_savepoint_keep(struct db *db);

@@ -17,6 +17,11 @@
 #define GROUP_MAX 64        /* changes in one transaction */
 #define KEPT_MIN (64 << 20) /* bytes that may wait to be erased, whatever the quota */
 #define WRITER_CACHE_KIB 512
+/* For changes of at least so many messages. New messages of 100,000 stand all over indexes of 6
+ * MiB.
+ */
+#define MANY_MESSAGES 256
+#define MANY_CACHE_KIB (32 << 10)
 #define READER_CACHE_KIB 256
 #define READERS_IDLE_MAX 2
 /* The write-ahead log is copied back when it has 1 MiB: about 35 deliveries. Then it is written
@@ -89,6 +94,8 @@ static bool run_change(struct db *db, void *ctx, struct err *err)
     const struct change_request *request = r->request;
     bool has_key = !str_is_empty(request->key);
     r->change.db = db;
+    if (request->message_count >= MANY_MESSAGES)
+        TRY(db_widen_cache(db, MANY_CACHE_KIB, err));
     if (has_key && !find_result(r, err))
         return false;
     if (r->was_made_before)

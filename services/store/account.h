@@ -119,6 +119,7 @@ struct change_request {
      * made before, the files are removed. */
     uint64_t first_file;
     size_t file_count;
+    size_t message_count; /* that it may add, move or remove: for many there is a larger cache */
     struct file_sync *file_sync; /* of such a file, under way; NULL: they are on disk */
 };
 

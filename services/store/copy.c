@@ -134,7 +134,8 @@ bool copy_messages(struct account *account, struct str key, struct copy *op, str
                    struct err *err)
 {
     static const struct change_type type = {.kind = 'c', .run = run, .save = save, .load = load};
-    struct change_request request = {.type = &type, .op = op, .arena = arena, .key = key};
+    struct change_request request = {
+        .type = &type, .op = op, .arena = arena, .key = key, .message_count = op->uids.len};
     TRY(mailbox_name_check(op->to, arena, &op->to, err));
     if (!op->move && op->uids.len > 0) {
         request.file_count = op->uids.len;

@@ -159,6 +159,38 @@ static void write_and_die(void)
     _exit(1);
 }
 
+static int64_t cache_size(struct db *db)
+{
+    sqlite3_stmt *stmt = NULL;
+    cr_assert_eq(sqlite3_prepare_v2(db_handle(db), "PRAGMA cache_size", -1, &stmt, NULL),
+                 SQLITE_OK);
+    cr_assert_eq(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t size = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return size;
+}
+
+Test(db, the_cache_is_wide_until_the_transaction_ends)
+{
+    struct err err;
+    struct db_schema schema = schema_at(2);
+    struct db *db = db_open(path, &schema, DB_READ_WRITE, 64, &err);
+    cr_assert(db);
+    for (int commit = 0; commit <= 1; commit++) {
+        cr_assert(db_begin(db, true, &err) && db_widen_cache(db, 1024, &err));
+        cr_assert(db_widen_cache(db, 32, &err), "less than there is changes nothing");
+        cr_assert(add(db, "one", STR("1"), &err));
+        cr_assert_eq(cache_size(db), -1024);
+        if (commit)
+            cr_assert(db_commit(db, &err));
+        else
+            db_rollback(db);
+        cr_assert_eq(cache_size(db), -64);
+        cr_assert_eq(count(db), (uint64_t)commit);
+    }
+    db_close(db);
+}
+
 Test(db, what_a_killed_process_left_half_made_waits_for_a_writer)
 {
     struct err err;
