@@ -8,6 +8,7 @@
 #include "proto/training.pb-c.h"
 #include "proto/transfer.pb-c.h"
 #include "services/store/acl.h"
+#include "services/store/backup.h"
 #include "services/store/backup_directory.h"
 #include "services/store/delivery_door.h"
 #include "services/store/directory_shares.h"
@@ -850,6 +851,37 @@ Test(doors, a_backup_finds_rights_that_were_given_while_it_ran)
               s->rows.shares.items[0].reader_id == id);
     snapshot_free(s);
     backup_directory_close(&d);
+}
+
+static bool backup_ends(uint64_t job, int wait_ms)
+{
+    struct job_state state = {.is_ended = false};
+    for (int waited = 0; !state.is_ended && waited < wait_ms; waited += 10) {
+        usleep(10000);
+        cr_assert(jobs_watch(store.jobs, job, 0, &arena, &state, &err), "%s", err.detail);
+    }
+    cr_expect(state.errors == 0 && state.failure.len == 0);
+    return state.is_ended;
+}
+
+/* Who erases would take files of which the copied index knows, before they are linked. */
+Test(doors, a_backup_and_the_eraser_wait_for_each_other)
+{
+    uint64_t job;
+    struct account *erasing;
+    struct str to = arena_printf(&arena, "%s/kept", directory);
+    struct job_request request = {.name = "backup", .run = job_backup, .destination = to};
+    cr_assert(deliver_text(KEY, "", STR(TEXT), "Inbox"));
+    cr_assert(account_open(&store, account, &erasing, &err), "%s", err.detail);
+    pthread_mutex_lock(&erasing->erase_lock);
+    cr_assert(jobs_start(store.jobs, &request, &job, &err), "%s", err.detail);
+    cr_expect(!backup_ends(job, 500));
+    struct layout_path copy = layout_account_db(to, account);
+    cr_expect(access(copy.text, F_OK) != 0, "the index is not copied either");
+    pthread_mutex_unlock(&erasing->erase_lock);
+    account_release(erasing);
+    cr_expect(backup_ends(job, 10000));
+    cr_expect(access(copy.text, F_OK) == 0);
 }
 
 Test(doors, too_many_messages_for_another_account_are_told_as_such)
