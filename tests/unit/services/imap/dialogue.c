@@ -131,6 +131,9 @@ static void run_line(struct world *w, struct reader *readers, const char *line, 
     case 'P':
         fake_backend_purge(w->server.backend, (uint32_t)strtoul(text, NULL, 10));
         break;
+    case 'R':
+        fake_backend_replace(w->server.backend);
+        break;
     case 'Q':
         set_quota(w, text);
         break;

@@ -559,6 +559,14 @@ static void add_row(struct columns *c, struct changes *ret, const struct fake_me
     c->keyword_end[k] = end;
 }
 
+void fake_backend_replace(struct backend *b)
+{
+    struct fake_mailbox *m = find(b, STR("Inbox"));
+    for (size_t i = 0; i < m->messages.len; i++)
+        m->messages.items[i].flags = 0;
+    b->events.reconnected(b->events.user);
+}
+
 void fake_backend_purge(struct backend *b, uint32_t uid)
 {
     struct fake_mailbox *m = find(b, STR("Inbox"));

@@ -29,6 +29,10 @@ uint32_t fake_backend_deliver(struct backend *b, struct str mailbox, struct str 
 /* Whether there is a text index: of messages of Inbox, not of all, and often wrong. */
 void fake_backend_set_indexed(struct backend *b, bool indexed);
 
+/* Store was away, and is one with other data now: messages of Inbox have no flags, though nothing
+ * has a new modseq. Events were interrupted. */
+void fake_backend_replace(struct backend *b);
+
 /* Forgets that the UID vanished from Inbox, as a store may that cleans up. */
 void fake_backend_purge(struct backend *b, uint32_t uid);
 

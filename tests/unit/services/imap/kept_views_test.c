@@ -1,5 +1,7 @@
 #include "services/imap/kept_views.h"
 
+#include "tests/unit/services/imap/dialogue.h"
+
 #include <criterion/criterion.h>
 
 static struct kept_views kept;
@@ -84,4 +86,34 @@ Test(kept_views, those_unused_longest_make_room)
         cr_expect_eq(view != NULL, id != 2, "mailbox %d", (int)id);
         view_unref(view);
     }
+}
+
+/* What is kept says since when it wants to know changes; another store may count otherwise. */
+Test(kept_views, none_survives_that_events_were_interrupted)
+{
+    static const char *const rest[] = {"C: a SELECT INBOX",
+                                       "U: a OK %",
+                                       "C: b STORE 1 +FLAGS.SILENT (\\Flagged)",
+                                       "S: b OK %",
+                                       "C: c CLOSE",
+                                       "U: c OK %",
+                                       "C: d SELECT INBOX",
+                                       "U: d OK %",
+                                       "C: e FETCH 1 FLAGS",
+                                       "S: * 1 FETCH (UID 1 FLAGS (\\Flagged))",
+                                       "S: e OK %",
+                                       "C: f CLOSE",
+                                       "U: f OK %",
+                                       "R:",
+                                       "C: g SELECT INBOX",
+                                       "U: g OK %",
+                                       "C: h FETCH 1 FLAGS",
+                                       "S: * 1 FETCH (UID 1 FLAGS ())",
+                                       "S: h OK %"};
+    const char *lines[KEPT_MESSAGES_MIN + ARRAY_LEN(rest) + 1] = {NULL};
+    for (size_t i = 0; i < KEPT_MESSAGES_MIN; i++)
+        lines[i] = "D: x";
+    for (size_t i = 0; i < ARRAY_LEN(rest); i++)
+        lines[KEPT_MESSAGES_MIN + i] = rest[i];
+    dialogue_run(true, lines);
 }
