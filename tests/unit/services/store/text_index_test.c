@@ -4,6 +4,7 @@
 #include "common/mail/search.h"
 #include "common/text/utf8.h"
 #include "services/store/text_fill.h"
+#include "services/store/upgrade.h"
 #include "tests/unit/support/die_at_change.h"
 
 #include <sys/wait.h>
@@ -488,6 +489,23 @@ Test(text_fill, follows_the_account)
     f.config.erase_after_s = 0;
     cr_assert(account_tend(f.account, &f.err), "%s", f.err.detail);
     cr_expect(fill() == 0 && account_indexed() == 5);
+    fixture_close(&f);
+}
+
+/* What is searched of a message depends on its structure. */
+Test(text_fill, what_is_parsed_anew_is_not_trusted)
+{
+    fixture_open(&f);
+    for (int i = 0; i < 3; i++)
+        fixture_deliver(&f, "Inbox", TEXT);
+    cr_assert(fill() == 3 && account_indexed() == 3);
+    fixture_sql(&f, "UPDATE upgrade SET version = 1, at = 0 WHERE kind = 1");
+    fixture_reopen(&f);
+    cr_assert(account_indexed() == 3, "an index stays");
+    cr_assert(upgrade_run(f.account, UPGRADE_STRUCTURE, false, NULL, &f.err), "%s", f.err.detail);
+    cr_expect(account_indexed() == 0);
+    cr_assert(text_index_discard(&f.account->text, &f.err), "%s", f.err.detail);
+    cr_expect(fill() == 3 && account_indexed() == 3);
     fixture_close(&f);
 }
 
