@@ -29,7 +29,8 @@ static void write_resource(struct buf *out, bool *first, const char *name, uint6
     *first = false;
 }
 
-/* "QUOTA" SP quota-root-name SP "(" [quota-resource *(SP quota-resource)] ")" */
+/* "QUOTA" SP quota-root-name SP "(" [quota-resource *(SP quota-resource)] ")"
+ * The list may be empty by RFC 9208 4.2.1, and by RFC 2087; section 7 forgets that. */
 static void write_quota(struct imap *imap, const struct quota *quota)
 {
     struct buf *out = imap_out(imap);
