@@ -298,3 +298,31 @@ def test_names_that_are_not_ascii_go_out_as_the_client_can_read_them(mailrail, a
     assert b'{%d}\r\n' % len(name) in b"\r\n".join(ann.ok("GETACL team")) + b"\r\n"
     ann.ok("ENABLE UTF8=ACCEPT")
     assert b'"%s" lr' % name in ann.ok("GETACL team")[0]
+
+
+def test_a_name_that_is_taken_by_what_is_hidden_is_refused_as_any_other(mailrail, ann, bob):
+    grant(ann, "lkx")
+    ann.ok("CREATE team/secret")
+    ann.ok("CREATE team/sub")
+    ann.ok("DELETEACL team/secret bob@example.org")
+    answers = {bob(command.format(OTHERS))[-1].partition(b" ")[2]
+               for command in ('CREATE "{}/top"', 'CREATE "{}/team/secret"', 'CREATE "{}/team/secret/x"',
+                               'RENAME "{0}/team/sub" "{0}/team/secret"')}
+    assert len(answers) == 1 and answers.pop().startswith(b"NO [NONEXISTENT]")
+    bob.no(f'CREATE "{OTHERS}/team/sub"', b"ALREADYEXISTS")
+
+
+def test_others_leave_the_owner_room(mailrail, ann, bob):
+    grant(ann, "lrsw")
+    bob.ok(f"SELECT {SHARED}")
+    for first in range(0, 512, 32):
+        bob.ok(f"STORE 1 FLAGS ({' '.join(f'k{i}' for i in range(first, first + 32))})")
+    bob.no("STORE 1 FLAGS (more)", b"LIMIT")
+    bob.ok("STORE 1 FLAGS (k511)")
+    entry = "(/shared/{} {{90000+}}\r\n" + "x" * 90000 + ")"
+    for i in range(5):
+        bob.ok(f"SETMETADATA {SHARED} {entry.format(i)}")
+    bob.no(f"SETMETADATA {SHARED} {entry.format(5)}", b"METADATA (TOOMANY)")
+    ann.ok(f"SETMETADATA team {entry.format(5)}")
+    ann.ok("SELECT team")
+    ann.ok("STORE 1 FLAGS (more)")
