@@ -233,6 +233,16 @@ def test_quota_is_that_of_the_owner(make_mailrail):
         assert bob(f"GETQUOTAROOT {SHARED}")[:-1] == [b"* QUOTAROOT " + SHARED.encode()]
 
 
+def test_anyone_can_be_forbidden(make_mailrail):
+    system = make_mailrail(store={"forbid_anyone": True})
+    with User(system, "ann@example.org") as ann, User(system, "bob@example.org") as bob:
+        ann.ok("CREATE team")
+        assert b"lets nobody share with anyone" in ann.no("SETACL team anyone lr")[-1]
+        bob.no(f"SELECT {SHARED}", b"NONEXISTENT")
+        grant(ann, "lr")
+        bob.ok(f"SELECT {SHARED}")
+
+
 def test_searches_and_notes_of_shared_mailboxes(mailrail, ann, bob):
     grant(ann, "lr")
     bob.ok(f"SUBSCRIBE {SHARED}")
