@@ -2,6 +2,7 @@
 
 #include "common/base/bug.h"
 #include "common/db/db_private.h"
+#include "common/db/wal_vfs.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -44,6 +45,7 @@ struct db {
 };
 
 #define BUSY_TIMEOUT_MS 5000
+#define VFS "mailrail"
 
 static enum err_kind kind_of(int rc)
 {
@@ -146,10 +148,12 @@ static bool configure(struct db *db, enum db_mode mode, struct err *err)
     return db_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", err);
 }
 
-/* Nobody asks SQLite how much memory it has, and counting takes a lock for every piece of it. */
 static void configure_sqlite(void)
 {
+    /* Nobody asks SQLite how much memory it has, and counting takes a lock for every piece of it.
+     */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    BUG_ON(wal_vfs_register(VFS, NULL) != SQLITE_OK);
 }
 
 struct db *db_open(const char *path, const struct db_schema *schema, enum db_mode mode,
@@ -166,7 +170,7 @@ struct db *db_open(const char *path, const struct db_schema *schema, enum db_mod
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     flags |=
         mode == DB_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    int rc = sqlite3_open_v2(path, &db->handle, flags, NULL);
+    int rc = sqlite3_open_v2(path, &db->handle, flags, VFS);
     bool ok = rc == SQLITE_OK || db_fail(db, rc, err);
     if (ok && configure(db, mode, err) && migrate(db, mode, err))
         return db;
