@@ -344,6 +344,15 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [ENTRY_SET_FLAGS_BETWEEN] = "UPDATE entry SET flags = (flags | ?4) & ~?5, modseq = ?6"
                                 " WHERE mailbox_id = ?1 AND uid BETWEEN ?2 AND ?3 AND modseq <= ?7"
                                 " AND flags <> (flags | ?4) & ~?5",
+    [ENTRY_HAS_TO_CHANGE] = "SELECT 1 FROM entry WHERE mailbox_id = ?1 AND uid BETWEEN ?2 AND ?3"
+                            " AND flags <> (flags | ?4) & ~?5 LIMIT 1",
+    /* All of them, and those that are \Seen, \Deleted, both. */
+    [ENTRY_COUNT_TO_CHANGE] = "SELECT count(*), sum(flags & 1), sum(flags & 8 = 8),"
+                              " sum(flags & 9 = 9) FROM entry"
+                              " WHERE mailbox_id = ?1 AND uid BETWEEN ?2 AND ?3"
+                              " AND flags <> (flags | ?4) & ~?5",
+    [ENTRY_CHANGED_BY] = "SELECT uid FROM entry WHERE mailbox_id = ? AND uid BETWEEN ? AND ?"
+                         " AND modseq = ?",
     [ENTRY_REMOVE] = "DELETE FROM entry WHERE mailbox_id = ? AND uid = ?",
     [ENTRY_REMOVE_ALL] = "DELETE FROM entry WHERE mailbox_id = ?",
     [VANISHED_ADD] = "INSERT INTO vanished (mailbox_id, modseq, uid, createseq, id)"

@@ -31,6 +31,19 @@ void change_log_add(struct change_log *r, uint64_t mailbox_id, uint32_t uid, uin
     pthread_mutex_unlock(&r->lock);
 }
 
+void change_log_forget(struct change_log *r, uint64_t modseq)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&r->lock);
+    while (count < r->changes.len && r->changes.items[count].modseq <= modseq)
+        count++;
+    if (count > 0)
+        array_remove(&r->changes, 0, count);
+    if (r->complete_above < modseq)
+        r->complete_above = modseq;
+    pthread_mutex_unlock(&r->lock);
+}
+
 static size_t first_after(const struct change_log *r, uint64_t since)
 {
     size_t i = r->changes.len;

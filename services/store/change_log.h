@@ -34,6 +34,10 @@ void change_log_release(struct change_log *r);
  * afterwards is too much, and harms nobody. */
 void change_log_add(struct change_log *r, uint64_t mailbox_id, uint32_t uid, uint64_t modseq);
 
+/* Instead of so many changes that they would not fit: nothing up to this modseq is known any more.
+ */
+void change_log_forget(struct change_log *r, uint64_t modseq);
+
 /* Ascending UIDs of messages of the mailbox that changed after `since`, among them all that a
  * snapshot shows that was begun before; in arena. False: not all are known any more, or there is no
  * room. */

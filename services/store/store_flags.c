@@ -2,7 +2,8 @@
 
 #include "services/store/training.h"
 
-#define RANGE_MIN 4 /* messages for which two statements are less than two for each */
+#define RANGE_MIN 4   /* messages for which two statements are less than two for each */
+#define BULK_MIN 1024 /* for which it is better not to look at each */
 
 /* What one message has after the operation. */
 static bool apply(const struct store_flags *op, const struct entry *e, struct str keywords,
@@ -77,6 +78,77 @@ static uint32_t with_bits(const struct store_flags *op, uint32_t flags)
     return (flags | op->added) & ~op->removed;
 }
 
+static struct db_query query_between(struct change *c, enum account_statement statement,
+                                     const struct mailbox *m, uint32_t first, uint32_t last)
+{
+    struct db_query q = db_query(c->db, statement);
+    db_bind_u64(&q, m->id);
+    db_bind_u64(&q, first);
+    db_bind_u64(&q, last);
+    return q;
+}
+
+static void recount(struct mailbox *m, const struct store_flags *op, uint32_t flags, int count)
+{
+    mailbox_count(m, flags, 0, -count);
+    mailbox_count(m, with_bits(op, flags), 0, count);
+}
+
+static bool note_counted(struct change *c, struct mailbox *m, const struct store_flags *op,
+                         uint32_t first, uint32_t last, bool *ret_changed, struct err *err)
+{
+    struct db_query q = query_between(c, ENTRY_COUNT_TO_CHANGE, m, first, last);
+    db_bind_u64(&q, op->added);
+    db_bind_u64(&q, op->removed);
+    *ret_changed = db_step(&q) && db_column_u64(&q, 0) > 0;
+    if (*ret_changed) {
+        int all = (int)db_column_u64(&q, 0), seen = (int)db_column_u64(&q, 1);
+        int deleted = (int)db_column_u64(&q, 2), both = (int)db_column_u64(&q, 3);
+        recount(m, op, 0, all - seen - deleted + both);
+        recount(m, op, FLAG_SEEN, seen - both);
+        recount(m, op, FLAG_DELETED, deleted - both);
+        recount(m, op, FLAG_SEEN | FLAG_DELETED, both);
+    }
+    return db_done(&q, err);
+}
+
+/* What note_range does, of so many messages that it counts to have no rows of them. Flags of which
+ * nothing is counted are not counted. */
+static bool note_bulk(struct change *c, struct mailbox *m, const struct store_flags *op,
+                      uint32_t first, uint32_t last, bool *ret_changed, struct err *err)
+{
+    if ((op->added | op->removed) & (FLAG_SEEN | FLAG_DELETED))
+        return note_counted(c, m, op, first, last, ret_changed, err);
+    struct db_query q = query_between(c, ENTRY_HAS_TO_CHANGE, m, first, last);
+    db_bind_u64(&q, op->added);
+    db_bind_u64(&q, op->removed);
+    *ret_changed = db_step(&q);
+    return db_done(&q, err);
+}
+
+/* After note_bulk, and the change of `count` messages. */
+static bool log_bulk(struct change *c, const struct mailbox *m, uint64_t count, uint32_t first,
+                     uint32_t last, struct err *err)
+{
+    if (count > CHANGE_LOG_MAX) {
+        change_log_forget(&c->account->changes, change_modseq(c));
+        return true;
+    }
+    struct db_query q = query_between(c, ENTRY_CHANGED_BY, m, first, last);
+    db_bind_u64(&q, change_modseq(c));
+    while (db_step(&q))
+        change_log_add(&c->account->changes, m->id, (uint32_t)db_column_u64(&q, 0),
+                       change_modseq(c));
+    return db_done(&q, err);
+}
+
+/* What happens to each message alone is known without looking at it. */
+static bool is_bulk(const struct store_flags *op, uint32_t first, uint32_t last)
+{
+    return last - first >= BULK_MIN && !op->has_unchanged_since &&
+           !((op->added | op->removed) & (FLAG_JUNK | FLAG_NOTJUNK)); /* training_note */
+}
+
 static bool note_range(struct change *c, struct mailbox *m, struct store_flags *op, uint32_t first,
                        uint32_t last, bool *ret_changed, struct err *err)
 {
@@ -84,10 +156,7 @@ static bool note_range(struct change *c, struct mailbox *m, struct store_flags *
     struct err failure;
     bool ok = true;
     *ret_changed = false;
-    struct db_query q = db_query(c->db, ENTRY_BETWEEN);
-    db_bind_u64(&q, m->id);
-    db_bind_u64(&q, first);
-    db_bind_u64(&q, last);
+    struct db_query q = query_between(c, ENTRY_BETWEEN, m, first, last);
     while (ok && db_step(&q)) {
         entry_read(&q, &e);
         uint32_t flags = with_bits(op, e.flags);
@@ -109,20 +178,19 @@ static bool note_range(struct change *c, struct mailbox *m, struct store_flags *
 static bool store_range(struct change *c, struct mailbox *m, struct store_flags *op, uint32_t first,
                         uint32_t last, bool *changed, struct err *err)
 {
-    bool some;
-    TRY(note_range(c, m, op, first, last, &some, err));
+    bool some, bulk = is_bulk(op, first, last);
+    TRY(bulk ? note_bulk(c, m, op, first, last, &some, err)
+             : note_range(c, m, op, first, last, &some, err));
     if (!some)
         return true;
     *changed = true;
-    struct db_query q = db_query(c->db, ENTRY_SET_FLAGS_BETWEEN);
-    db_bind_u64(&q, m->id);
-    db_bind_u64(&q, first);
-    db_bind_u64(&q, last);
+    struct db_query q = query_between(c, ENTRY_SET_FLAGS_BETWEEN, m, first, last);
     db_bind_u64(&q, op->added);
     db_bind_u64(&q, op->removed);
     db_bind_u64(&q, change_modseq(c));
     db_bind_u64(&q, changed_at_most(op));
-    return db_run(&q, err);
+    TRY(db_run(&q, err));
+    return !bulk || log_bulk(c, m, db_changes(c->db), first, last, err);
 }
 
 /* The end of the UIDs from `i` on that follow each other without a gap. */

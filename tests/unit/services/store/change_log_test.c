@@ -56,6 +56,21 @@ Test(change_log, what_is_too_old_is_forgotten_and_that_is_known)
     }
 }
 
+Test(change_log, it_can_forget_what_is_too_much)
+{
+    change_log_forget(&changes, 3);
+    cr_expect_eq(changes.complete_above, UINT64_MAX, "it knew nothing");
+    changes.complete_above = 4;
+    change_log_forget(&changes, 5);
+    cr_expect_not(change_log_uids(&changes, 1, 4, &arena, &uids));
+    for (uint32_t i = 6; i < 9; i++)
+        change_log_add(&changes, 1, i, i);
+    change_log_forget(&changes, 7);
+    cr_expect_not(change_log_uids(&changes, 1, 6, &arena, &uids));
+    cr_assert(change_log_uids(&changes, 1, 7, &arena, &uids));
+    cr_expect(uids.len == 1 && uids.items[0] == 8);
+}
+
 /* The same is answered from the log and from the table. */
 Test(change_log, a_reopened_account_scans_and_says_the_same)
 {

@@ -112,6 +112,50 @@ Test(messages, store_over_a_range_does_what_it_does_to_each)
     fixture_close(&f);
 }
 
+/* Of many the rows are not read one by one: as if each had been changed alone. */
+Test(messages, store_to_very_many_does_what_it_does_to_each)
+{
+    static uint32_t uids[1100]; /* most are gone */
+    static const uint32_t sets[] = {FLAG_SEEN, FLAG_DELETED, FLAG_SEEN | FLAG_DELETED, FLAG_FLAGGED,
+                                    FLAG_JUNK};
+    deliver_some("Inbox", 12);
+    for (uint32_t uid = 1; uid <= ARRAY_LEN(uids); uid++)
+        uids[uid - 1] = uid;
+    for (unsigned i = 0; i < 2 * ARRAY_LEN(sets); i++) {
+        enum store_mode mode = i % 2 == 0 ? STORE_ADD : STORE_REMOVE;
+        fixture_flag(&f, "Inbox", STORE_REPLACE, 0, UIDS(&f, 1, 5, 9));
+        fixture_flag(&f, "Inbox", STORE_REPLACE, FLAG_SEEN | FLAG_FLAGGED, UIDS(&f, 2, 6, 10));
+        fixture_flag(&f, "Inbox", STORE_REPLACE, FLAG_DELETED | FLAG_JUNK, UIDS(&f, 3, 7, 11));
+        fixture_flag(&f, "Inbox", STORE_REPLACE, FLAG_SEEN | FLAG_DELETED, UIDS(&f, 4, 8, 12));
+        struct changes before = fixture_pull(&f, "Inbox", 0);
+        struct store_flags op =
+            fixture_flag(&f, "Inbox", mode, sets[i / 2], (struct uids){uids, ARRAY_LEN(uids)});
+        struct changes after = fixture_pull(&f, "Inbox", 0);
+        struct changes news = fixture_pull(&f, "Inbox", before.mailbox.modseq);
+        int64_t deleted = 0, unseen = 0, unread = 0;
+        size_t changed = 0;
+        for (size_t k = 0; k < after.count; k++) {
+            uint32_t flags =
+                mode == STORE_ADD ? before.flags[k] | sets[i / 2] : before.flags[k] & ~sets[i / 2];
+            bool is_changed = flags != before.flags[k];
+            cr_expect_eq(after.flags[k], flags);
+            cr_expect_eq(after.modseq[k], is_changed ? op.modseq : before.modseq[k]);
+            if (is_changed)
+                cr_expect_eq(news.uid[changed++], after.uid[k]);
+            deleted += (flags & FLAG_DELETED) != 0;
+            unseen += (flags & FLAG_SEEN) == 0;
+            unread += (flags & (FLAG_SEEN | FLAG_DELETED)) == 0;
+        }
+        cr_expect(changed > 0 && news.count == changed);
+        cr_expect(after.mailbox.deleted == deleted && after.mailbox.total == 12 - deleted);
+        cr_expect(after.mailbox.unseen == unseen && after.mailbox.unread == unread);
+        cr_expect_eq(after.mailbox.size, before.mailbox.size);
+        op = fixture_flag(&f, "Inbox", mode, sets[i / 2], op.uids);
+        cr_expect_eq(op.modseq, after.mailbox.modseq, "nothing changed, no new modseq");
+    }
+    fixture_close(&f);
+}
+
 static struct store_flags store_knowing(struct changes known, uint64_t since_modseq, struct str key)
 {
     struct store_flags op = {.mailbox_id = known.mailbox.id,
