@@ -150,8 +150,7 @@ static bool configure(struct db *db, enum db_mode mode, struct err *err)
 
 static void configure_sqlite(void)
 {
-    /* Nobody asks SQLite how much memory it has, and counting takes a lock for every piece of it.
-     */
+    /* Nobody asks SQLite how much memory it has, and counting locks for every piece of it. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     BUG_ON(wal_vfs_register(VFS, NULL) != SQLITE_OK);
 }
