@@ -9,6 +9,7 @@
 
 ConfigMaps, environment, users, capabilities, read-only roots, limits and init containers are podman's.
 """
+import contextlib
 import copy
 import os
 import pathlib
@@ -31,8 +32,31 @@ from engine import PATH, is_test_run, run
 OWNER = 10000
 ATTEMPTS = 3
 SUBNET = "10.77.{}"
+CGROUPS = pathlib.Path("/sys/fs/cgroup")
 ADDRESSES = {name: number for number, name in enumerate(
     ["store", "dns-resolver", "queue-deliverer", "smtp-in", "submission", "imap", "mailrail-setup", "mailrail"], 10)}
+
+
+def mount_controller(name, undo):
+    """As version 1 has it, until `undo`."""
+    at = CGROUPS / name
+    if not at.is_dir():
+        at.mkdir()
+        undo.callback(at.rmdir)
+    run("mount", "-t", "cgroup", "-o", name, "cgroup", at)
+    undo.callback(run, "umount", at, check=False)
+    undo.callback(lambda: [path.rmdir() for path in sorted(at.glob("**/"), reverse=True) if path != at])
+
+
+@contextlib.contextmanager
+def one_version_of_cgroups():
+    """crun refuses hosts that have both versions, as long as a controller belongs to version 2: those that no one has
+    mounted as version 1, hugetlb for one. They are mounted meanwhile."""
+    controllers = CGROUPS / "unified/cgroup.controllers"
+    with contextlib.ExitStack() as undo:
+        for name in controllers.read_text().split() if controllers.exists() else []:
+            mount_controller(name, undo)
+        yield
 
 
 def give(path):
@@ -203,5 +227,6 @@ def podman_images(images):
     save = subprocess.Popen(["docker", "save", *names], stdout=subprocess.PIPE)
     loaded = subprocess.run(["podman", "load"], stdin=save.stdout, capture_output=True, text=True, timeout=300)
     assert save.wait() == 0 and loaded.returncode == 0, loaded.stderr
-    yield images
+    with one_version_of_cgroups():
+        yield images
     run("podman", "rmi", "--force", *(f"localhost/{name}" for name in names), check=False)
