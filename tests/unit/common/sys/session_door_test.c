@@ -2,6 +2,7 @@
 
 #include "common/base/bug.h"
 #include "common/base/clock.h"
+#include "common/sys/session_internal.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -119,6 +120,18 @@ Test(session_door, behind_a_proxy_the_address_of_the_header_counts)
     toy_stop(&toy);
 }
 
+/* Several workers begin handshakes: which is the oldest is known only when they come one by one. */
+static void wait_for_handshakes(struct toy *toy, size_t wanted)
+{
+    size_t count = 0;
+    for (int64_t start_ms = clock_monotonic_ms(); count != wanted; usleep(1000)) {
+        pthread_mutex_lock(&toy->server->handshakes_lock);
+        count = toy->server->handshakes_count;
+        pthread_mutex_unlock(&toy->server->handshakes_lock);
+        cr_assert(toy_elapsed_ms(start_ms) < 30000, "%zu handshakes, not %zu", count, wanted);
+    }
+}
+
 /* Half of all sessions may be in a handshake: two here. */
 Test(session_door, one_handshake_too_many_ends_the_oldest)
 {
@@ -130,6 +143,8 @@ Test(session_door, one_handshake_too_many_ends_the_oldest)
         toy_send(&c[i], "\x16\x03\x01");
         if (i >= 2)
             toy_expect(&c[i - 2], "");
+        else
+            wait_for_handshakes(&toy, i + 1);
     }
     expect_service(&toy, "127.0.0.1"); /* c[2] gave way */
     cr_assert(strstr(toy_log(&toy), "reason=ousted"), "%s", toy_log(&toy));
@@ -149,6 +164,7 @@ Test(session_door, a_handshake_after_starttls_has_no_better_place)
         toy_connect(&c[i], &toy);
         toy_expect(&c[i], "hello");
         toy_ask(&c[i], "STARTTLS", "go");
+        wait_for_handshakes(&toy, i < 2 ? i + 1 : 2);
     }
     toy_expect(&c[0], "");
     toy_client_tls(&c[1], NULL, 0);
