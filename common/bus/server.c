@@ -12,11 +12,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define REQUEST_MAX_DEFAULT (16UL << 20)
 #define CALL_ARENA_MAX (256UL << 20)
 #define STACK_SIZE (512UL << 10)
+#define LOOK_AGAIN_MS 2 /* whether a worker has ended */
 
 /* A thread with its nng context: receives, runs the handler, replies. */
 struct worker {
@@ -202,26 +202,14 @@ struct rpc_server *rpc_server_new(const struct rpc_door *door, struct err *err)
     return s;
 }
 
-static struct timespec soon(void)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_nsec += 2 * 1000 * 1000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 /* Wakes a worker that waits for a request, until it has seen is_stopping. One that is busy finishes
  * its call first. */
 static bool join_worker(struct worker *w, int64_t deadline_ms)
 {
     while (!w->has_ended) {
-        struct timespec at = soon();
+        struct timespec soon = clock_timespec(clock_wall_ms() + LOOK_AGAIN_MS);
         nng_aio_cancel(w->aio);
-        w->has_ended = pthread_timedjoin_np(w->thread, NULL, &at) == 0;
+        w->has_ended = pthread_timedjoin_np(w->thread, NULL, &soon) == 0;
         if (clock_monotonic_ms() >= deadline_ms)
             break;
     }
