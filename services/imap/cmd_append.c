@@ -37,8 +37,6 @@ static enum session_next respond_failure(struct imap *imap, const struct append_
         refresh_view(imap); /* the message was expunged: the client learns it first */
     if (work->err.kind == ERR_NOT_FOUND)
         return respond_no(imap, "[TRYCREATE] no such mailbox");
-    if (work->err.kind == ERR_LIMIT)
-        return respond_no(imap, "[OVERQUOTA] no room for the message");
     return respond_err(imap, &work->err);
 }
 
@@ -201,6 +199,7 @@ static void check_size(struct imap *imap, struct append_work *work,
         return;
     if (literal->size > work->room) {
         err_set(&err, ERR_LIMIT, "over quota");
+        err_reply(&err, "[OVERQUOTA] no room for the message");
         append_fail(work, &err);
     } else {
         work->room -= literal->size;

@@ -54,8 +54,6 @@ static enum session_next copy_failed(struct imap *imap, const struct err *err)
         return respond_no(imap, "[TRYCREATE] no such mailbox");
     if (err->kind == ERR_CONFLICT)
         return respond_no(imap, "[CANNOT] source and destination are the same mailbox");
-    if (err->kind == ERR_LIMIT)
-        return respond_no(imap, "[OVERQUOTA] no room for the messages");
     return respond_err(imap, err);
 }
 

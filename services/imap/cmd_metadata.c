@@ -157,11 +157,17 @@ static enum session_next failed(struct imap *imap, const struct err *err)
 {
     if (err->kind == ERR_NOT_FOUND)
         return respond_no(imap, "[TRYCREATE] no such mailbox");
+    return respond_err(imap, err);
+}
+
+/* RFC 5464 5: the codes of what SETMETADATA would store. */
+static enum session_next not_set(struct imap *imap, const struct err *err)
+{
     if (err->kind == ERR_STATE)
         return respond_no(imap, "[METADATA (TOOMANY)] too many entries");
     if (err->kind == ERR_LIMIT)
         return respond_no(imap, "[METADATA (MAXSIZE " BYTES_MAX ")] the entries are too large");
-    return respond_err(imap, err);
+    return failed(imap, err);
 }
 
 enum session_next cmd_getmetadata(struct imap *imap, struct cursor *args)
@@ -255,6 +261,6 @@ enum session_next cmd_setmetadata(struct imap *imap, struct cursor *args)
         return respond_no(imap, "[METADATA (NOPRIVATE)] only the owner has private entries");
     if (!backend_annotate(imap->server->backend, &call, mailbox, items, count, &imap->metadata_own,
                           &err))
-        return failed(imap, &err);
+        return not_set(imap, &err);
     return respond_ok(imap, "entries set");
 }

@@ -186,6 +186,8 @@ enum session_next respond_err(struct imap *imap, const struct err *err)
         row++;
     LOG_AT(failures[row].level, session_log(imap->session), "command failed",
            LOG_STR("command", imap->row ? imap->row->verb : STR("")), LOG_ERR(err), LOG_END);
+    if (err->reply[0] == '[') /* store knows a better code */
+        return respond_no(imap, "%s", err->reply);
     return respond_no(imap, "%s%s", failures[row].code,
                       err->reply[0] ? err->reply : failures[row].text);
 }

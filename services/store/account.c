@@ -161,7 +161,7 @@ static bool over_quota(const struct change *c, uint64_t limit, const char *unit,
 {
     err_set(err, ERR_LIMIT, "account %" PRIu64 " is over its quota of %" PRIu64 " %s",
             c->account->id, limit, unit);
-    return err_reply(err, "over quota");
+    return err_reply(err, REPLY_OVER_QUOTA);
 }
 
 /* What was expunged is on the disk for some time yet, and leaves room for new mail all the same:

@@ -143,7 +143,9 @@ void change_mailbox(struct change *c, uint64_t mailbox_id);
 bool account_read_begin(struct account *account, struct db **ret, struct err *err) MUST_USE;
 void account_read_end(struct account *account, struct db *db);
 
-/* Counts a new message of so many bytes against the quota: ERR_LIMIT when it would pass it. */
+/* Counts a new message of so many bytes against the quota: ERR_LIMIT with this reply when it would
+ * pass it. */
+#define REPLY_OVER_QUOTA "over quota"
 bool change_use(struct change *c, uint64_t bytes, uint64_t quota_bytes, struct err *err) MUST_USE;
 /* A message of so many bytes waits to be erased from now on: it leaves room for others. */
 void change_unuse(struct change *c, uint64_t bytes);

@@ -154,7 +154,12 @@ bool annotations_copy(struct change *c, uint64_t from, uint64_t to, struct err *
     db_bind_u64(&q, from);
     db_bind_u64(&q, to);
     db_bind_u64(&q, change_modseq(c));
-    return db_run(&q, err) && check_limits(c, err);
+    TRY(db_run(&q, err));
+    if (check_limits(c, err))
+        return true;
+    if (err->kind == ERR_STATE) /* which is said of the annotations of a call, not of its mailbox */
+        err->kind = ERR_LIMIT;
+    return false;
 }
 
 bool annotations_remove(struct change *c, uint64_t mailbox_id, struct err *err)

@@ -119,6 +119,14 @@ static bool check_view(struct rpc_call *call, const struct access *access, struc
     return op->replace_uid == 0 && (err->kind == ERR_FORBIDDEN || err->kind == ERR_NOT_FOUND);
 }
 
+/* Of all limits this is the one that deleting mail helps with: IMAP has a code for it. */
+static bool tell_quota(bool ok, struct err *err)
+{
+    if (!ok && err->kind == ERR_LIMIT && str_eq(str_from_cstr(err->reply), STR(REPLY_OVER_QUOTA)))
+        err_reply(err, "[OVERQUOTA] " REPLY_OVER_QUOTA);
+    return ok;
+}
+
 static bool append_(struct rpc_call *call, const struct access *access,
                     const Mailrail__AppendRequest *request, Mailrail__AppendReply *reply,
                     struct err *err)
@@ -134,7 +142,7 @@ static bool append_(struct rpc_call *call, const struct access *access,
     for (size_t i = 0; i < op.count; i++)
         limit_to_rights(&op.items[i].message, access, granted.rights);
     TRY(directory_account_quota(call->user, account_id(access->account), &op.quota_bytes, err));
-    TRY(append(access->account, bytes_of(request->key), &op, call->arena, err));
+    TRY(tell_quota(append(access->account, bytes_of(request->key), &op, call->arena, err), err));
     reply->uidvalidity = op.uidvalidity;
     reply->n_uid = op.uids.len;
     reply->uid = op.uids.items;
@@ -228,7 +236,7 @@ static bool copy_to(struct rpc_call *call, const struct access *access,
                                err);
     }
     access_close(&to);
-    return ok;
+    return tell_quota(ok, err);
 }
 
 static bool transfer(struct rpc_call *call, const struct access *access,

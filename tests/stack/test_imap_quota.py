@@ -55,3 +55,52 @@ def test_no_limit_is_no_quota(mailrail):
     with Client(mailrail.imaps_port, tls=True) as c:
         assert c("GETQUOTAROOT INBOX")[:-1] == [b'* QUOTAROOT INBOX ""']
         assert c('GETQUOTA ""')[0] == b'* QUOTA "" ()'
+
+
+def fill_keywords(client, mailbox, count):
+    """So many keywords in the mailbox, by its first message."""
+    client(f"SELECT {mailbox}")
+    for first in range(0, count, 32):
+        words = " ".join(f"{mailbox}{i}" for i in range(first, first + 32))
+        assert b" OK " in client(f"STORE 1 FLAGS.SILENT ({words})")[-1]
+
+
+def test_too_many_keywords_are_a_limit_and_no_quota(limited):
+    """RFC 5530 3: OVERQUOTA is for what deleting mail helps with, LIMIT for how many flags there may be."""
+    with Client(limited.imaps_port, tls=True) as c:
+        for mailbox in ("INBOX", "Archive"):
+            c.append(mailbox, LETTER)
+        fill_keywords(c, "Archive", 1024)
+        c("SELECT INBOX")
+        assert b" OK " in c("STORE 1 FLAGS (another)")[-1]
+        for command in ("COPY 1 Archive", "MOVE 1 Archive", "REPLACE 1 Archive (another) {6+}\r\na: b\r\n",
+                        "APPEND Archive (another) {6+}\r\na: b\r\n",
+                        "APPEND Archive {6+}\r\na: b\r\n (another) {6+}\r\nc: d\r\n"):
+            assert b" NO [LIMIT]" in c(command)[-1], command
+        assert c("STATUS INBOX (MESSAGES)")[0].endswith(b"(MESSAGES 1)")
+        assert c("STATUS Archive (MESSAGES)")[0].endswith(b"(MESSAGES 1)")
+        c("SELECT Archive")
+        assert b" NO [LIMIT]" in c("STORE 1 +FLAGS (another)")[-1]
+        c("SELECT INBOX")
+        for _ in range(3):
+            assert b" OK " in c.append("INBOX", LETTER)[-1]
+        assert b" NO [OVERQUOTA]" in c("COPY 2 Archive")[-1], "five messages are the quota"
+        assert b" NO [OVERQUOTA]" in c("APPEND Archive {6+}\r\na: b\r\n {6+}\r\nc: d\r\n")[-1]
+
+
+def test_too_many_keywords_of_a_message_are_a_limit(mailrail):
+    with Client(mailrail.imaps_port, tls=True) as c:
+        c.append()
+        c("SELECT INBOX")
+        for first in range(0, 128, 32):
+            assert b" OK " in c(f"STORE 1 +FLAGS ({' '.join(f'k{i}' for i in range(first, first + 32))})")[-1]
+        assert b" NO [LIMIT]" in c("STORE 1 +FLAGS (k128)")[-1]
+        assert b" OK " in c("STORE 1 +FLAGS (k127)")[-1]
+
+
+def test_what_is_too_large_is_no_quota(limited):
+    with Client(limited.imaps_port, tls=True) as c:
+        most = int(re.search(rb"APPENDLIMIT=(\d+)", c("CAPABILITY")[0])[1])
+        assert b" NO [TOOBIG]" in c(f"APPEND INBOX {{{most + 1}}}")[-1]
+        assert b" NO [OVERQUOTA]" in c("APPEND INBOX {20000}")[-1]
+        assert b" NO [OVERQUOTA]" in c(b"APPEND INBOX {6000+}\r\n" + b"x" * 6000 + b" {6000+}\r\n" + b"x" * 6000)[-1]
