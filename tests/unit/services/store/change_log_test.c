@@ -96,3 +96,44 @@ Test(change_log, a_reopened_account_scans_and_says_the_same)
     }
     fixture_close(&f);
 }
+
+/* Doubles the messages of Inbox until there are `count`. */
+static void fill_inbox(struct fixture *f, size_t count)
+{
+    struct copy op;
+    for (struct changes c = fixture_pull(f, "Inbox", 0); c.count < count;
+         c = fixture_pull(f, "Inbox", 0)) {
+        struct uids uids = {c.uid, c.count};
+        cr_assert(fixture_copy(f, "Inbox", "Trash", false, uids, &op), "%s", f->err.detail);
+        cr_assert(fixture_copy(f, "Trash", "Inbox", true, op.copied, &op), "%s", f->err.detail);
+    }
+}
+
+/* What one change of very many messages leaves, asked for before, after and between others. */
+Test(change_log, a_change_of_more_than_it_keeps_is_told_whole)
+{
+    struct fixture f;
+    fixture_open(&f);
+    for (int i = 0; i < 70; i++)
+        fixture_deliver(&f, "Inbox", TEXT);
+    fill_inbox(&f, CHANGE_LOG_MAX + 1);
+    struct changes all = fixture_pull(&f, "Inbox", 0);
+    struct uids uids = {all.uid, all.count};
+    uint64_t before = all.mailbox.modseq;
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_FLAGGED, UIDS(&f, all.uid[1], all.uid[3]));
+    uint64_t between = fixture_pull(&f, "Inbox", before).mailbox.modseq;
+    uint64_t many = fixture_flag(&f, "Inbox", STORE_ADD, FLAG_FLAGGED, uids).modseq;
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_SEEN, UIDS(&f, all.uid[5]));
+    cr_expect_eq(fixture_flag(&f, "Inbox", STORE_ADD, FLAG_FLAGGED, uids).modseq, many + 1,
+                 "nothing changed");
+    for (int round = 0; round < 2; round++) {
+        struct changes c = fixture_pull(&f, "Inbox", before);
+        cr_expect(c.count == all.count && !c.more);
+        c = fixture_pull(&f, "Inbox", between);
+        cr_expect(c.count == all.count - 2 && c.uid[0] == all.uid[0] && c.uid[1] == all.uid[2]);
+        c = fixture_pull(&f, "Inbox", many);
+        cr_expect(c.count == 1 && c.uid[0] == all.uid[5]);
+        fixture_reopen(&f);
+    }
+    fixture_close(&f);
+}
