@@ -180,6 +180,21 @@ bool transfer_add(struct transfer *t, struct str key, uint64_t sequence,
     return call_and_forget(t, "Add", &request.base, err);
 }
 
+static char **texts_of(const struct str *names, size_t count, struct arena *arena)
+{
+    char **texts = arena_new_array(arena, count, char *);
+    for (size_t i = 0; texts && i < count; i++)
+        texts[i] = text_of(names[i], arena);
+    return texts;
+}
+
+static void fill_commit(struct transfer *t, const struct str *mailboxes, size_t count,
+                        Mailrail__ImportCommit *request)
+{
+    request->mailboxes = texts_of(mailboxes, count, &t->call);
+    request->n_mailboxes = request->mailboxes ? count : 0;
+}
+
 bool transfer_commit(struct transfer *t, struct str key, uint64_t messages,
                      const struct str *mailboxes, size_t count, struct err *err)
 {
@@ -187,10 +202,85 @@ bool transfer_commit(struct transfer *t, struct str key, uint64_t messages,
     Mailrail__ImportCommit request = MAILRAIL__IMPORT_COMMIT__INIT;
     request.import = &import;
     request.messages = messages;
-    request.mailboxes = arena_new_array(&t->call, count, char *);
-    for (size_t i = 0; request.mailboxes && i < count; i++)
-        request.mailboxes[request.n_mailboxes++] = text_of(mailboxes[i], &t->call);
+    fill_commit(t, mailboxes, count, &request);
     return call_and_forget(t, "Commit", &request.base, err);
+}
+
+static Mailrail__ImportSpecialUse *special_use_message(const struct transfer_special_use *use,
+                                                       struct arena *arena)
+{
+    Mailrail__ImportSpecialUse *message = arena_new(arena, Mailrail__ImportSpecialUse);
+    if (!message)
+        return NULL;
+    mailrail__import_special_use__init(message);
+    message->mailbox = text_of(use->mailbox, arena);
+    message->special_use = text_of(use->special_use, arena);
+    return message;
+}
+
+static Mailrail__Annotation *annotation_message(const struct transfer_annotation *a,
+                                                struct arena *arena)
+{
+    Mailrail__Annotation *message = arena_new(arena, Mailrail__Annotation);
+    if (!message)
+        return NULL;
+    mailrail__annotation__init(message);
+    message->mailbox = text_of(a->mailbox, arena);
+    message->name = text_of(a->name, arena);
+    message->value = data_of(a->value);
+    message->binary = a->is_binary;
+    return message;
+}
+
+static void fill_settings(const struct transfer_settings *from, struct arena *arena,
+                          Mailrail__ImportSettings *to)
+{
+    to->subscriptions = texts_of(from->subscriptions, from->subscription_count, arena);
+    to->n_subscriptions = to->subscriptions ? from->subscription_count : 0;
+    to->special_uses =
+        arena_new_array(arena, from->special_use_count, Mailrail__ImportSpecialUse *);
+    for (size_t i = 0; to->special_uses && i < from->special_use_count; i++)
+        to->special_uses[to->n_special_uses++] = special_use_message(&from->special_uses[i], arena);
+    to->annotations = arena_new_array(arena, from->annotation_count, Mailrail__Annotation *);
+    for (size_t i = 0; to->annotations && i < from->annotation_count; i++)
+        to->annotations[to->n_annotations++] = annotation_message(&from->annotations[i], arena);
+}
+
+static bool read_refused(const Mailrail__ImportResult *reply, struct arena *arena,
+                         struct transfer_refused *ret, struct err *err)
+{
+    *ret = (struct transfer_refused){.annotations = reply->annotations_left};
+    ret->special_uses = arena_new_array(arena, reply->n_refused, struct transfer_special_use);
+    if (!ret->special_uses)
+        return no_room(err);
+    for (size_t i = 0; i < reply->n_refused; i++)
+        ret->special_uses[ret->special_use_count++] = (struct transfer_special_use){
+            .mailbox = str_from_cstr(reply->refused[i]->mailbox),
+            .special_use = str_from_cstr(reply->refused[i]->special_use),
+            .holder = str_from_cstr(reply->refused[i]->holder)};
+    return true;
+}
+
+bool transfer_commit_restore(struct transfer *t, struct str key, uint64_t messages,
+                             const struct str *mailboxes, size_t count,
+                             const struct transfer_settings *settings, struct arena *arena,
+                             struct transfer_refused *ret, struct err *err)
+{
+    Mailrail__ImportKey import = key_message(t, key);
+    Mailrail__ImportSettings message = MAILRAIL__IMPORT_SETTINGS__INIT;
+    Mailrail__ImportCommit request = MAILRAIL__IMPORT_COMMIT__INIT;
+    ProtobufCMessage *base;
+    request.import = &import;
+    request.messages = messages;
+    request.settings = &message;
+    fill_commit(t, mailboxes, count, &request);
+    fill_settings(settings, &t->call, &message);
+    bool ok = t->call.exhausted
+                  ? no_room(err)
+                  : call(t, "Commit", &request.base, arena, &base, err) &&
+                        read_refused((const Mailrail__ImportResult *)base, arena, ret, err);
+    arena_reset(&t->call);
+    return ok;
 }
 
 bool transfer_abort(struct transfer *t, struct str key, struct err *err)
@@ -216,12 +306,47 @@ bool transfer_mailboxes(struct transfer *t, struct arena *arena, struct export_m
         const Mailrail__MailboxInfo *m = reply->mailboxes[i];
         list[i] = (struct export_mailbox){.id = m->id,
                                           .name = str_from_cstr(m->name),
+                                          .special_use = str_from_cstr(m->special_use),
                                           .messages = m->total + m->deleted,
                                           .bytes = m->size};
     }
     *ret = list;
     *ret_count = reply->n_mailboxes;
     return true;
+}
+
+static bool read_annotations(const Mailrail__ExportSettingsReply *reply, struct arena *arena,
+                             struct transfer_settings *ret, struct err *err)
+{
+    ret->annotations = arena_new_array(arena, reply->n_annotations, struct transfer_annotation);
+    if (!ret->annotations)
+        return no_room(err);
+    for (size_t i = 0; i < reply->n_annotations; i++) {
+        const Mailrail__Annotation *a = reply->annotations[i];
+        ret->annotations[ret->annotation_count++] =
+            (struct transfer_annotation){.mailbox = str_from_cstr(a->mailbox),
+                                         .name = str_from_cstr(a->name),
+                                         .value = bytes_of(a->value),
+                                         .is_binary = a->binary};
+    }
+    return true;
+}
+
+bool transfer_settings(struct transfer *t, struct arena *arena, struct transfer_settings *ret,
+                       struct err *err)
+{
+    Mailrail__ExportSettings request = MAILRAIL__EXPORT_SETTINGS__INIT;
+    ProtobufCMessage *base;
+    request.account = text_of(t->account, arena);
+    TRY(call(t, "Settings", &request.base, arena, &base, err));
+    const Mailrail__ExportSettingsReply *reply = (const Mailrail__ExportSettingsReply *)base;
+    *ret = (struct transfer_settings){.subscription_count = reply->n_subscriptions};
+    ret->subscriptions = arena_new_array(arena, reply->n_subscriptions, struct str);
+    if (!ret->subscriptions)
+        return no_room(err);
+    for (size_t i = 0; i < reply->n_subscriptions; i++)
+        ret->subscriptions[i] = str_from_cstr(reply->subscriptions[i]);
+    return read_annotations(reply, arena, ret, err);
 }
 
 /* Flags alone are of few kinds: one struct for each is enough. */

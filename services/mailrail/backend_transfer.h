@@ -49,6 +49,42 @@ bool transfer_add(struct transfer *t, struct str key, uint64_t sequence,
                   struct err *err) MUST_USE;
 bool transfer_commit(struct transfer *t, struct str key, uint64_t messages,
                      const struct str *mailboxes, size_t count, struct err *err) MUST_USE;
+
+/* What belongs to mailboxes beside messages. */
+struct transfer_special_use {
+    struct str mailbox;
+    struct str special_use; /* "\\Sent" */
+    struct str holder;      /* of a refused one: the mailbox that has it; empty: has another */
+};
+
+struct transfer_annotation {
+    struct str mailbox; /* empty: of the account */
+    struct str name;
+    struct str value;
+    bool is_binary;
+};
+
+struct transfer_settings {
+    struct transfer_special_use *special_uses;
+    size_t special_use_count;
+    struct str *subscriptions;
+    size_t subscription_count;
+    struct transfer_annotation *annotations;
+    size_t annotation_count;
+};
+
+/* What could not be added to what the account has. */
+struct transfer_refused {
+    struct transfer_special_use *special_uses;
+    size_t special_use_count;
+    uint64_t annotations;
+};
+
+/* A commit that adds settings too, where the account lacks them. */
+bool transfer_commit_restore(struct transfer *t, struct str key, uint64_t messages,
+                             const struct str *mailboxes, size_t count,
+                             const struct transfer_settings *settings, struct arena *arena,
+                             struct transfer_refused *ret, struct err *err) MUST_USE;
 bool transfer_abort(struct transfer *t, struct str key, struct err *err) MUST_USE;
 
 /* ---- Export; results in arena */
@@ -56,6 +92,7 @@ bool transfer_abort(struct transfer *t, struct str key, struct err *err) MUST_US
 struct export_mailbox {
     uint64_t id;
     struct str name;
+    struct str special_use; /* empty: none */
     uint64_t messages;
     uint64_t bytes;
 };
@@ -80,6 +117,9 @@ struct export_message {
 
 bool transfer_mailboxes(struct transfer *t, struct arena *arena, struct export_mailbox **ret,
                         size_t *ret_count, struct err *err) MUST_USE;
+/* Subscriptions and annotations; special uses come with the mailboxes. */
+bool transfer_settings(struct transfer *t, struct arena *arena, struct transfer_settings *ret,
+                       struct err *err) MUST_USE;
 /* All messages of a mailbox; ERR_NOT_FOUND when it was deleted meanwhile. */
 bool transfer_entries(struct transfer *t, struct arena *arena, uint64_t mailbox_id,
                       struct export_entry **ret, size_t *ret_count, struct err *err) MUST_USE;

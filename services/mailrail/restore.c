@@ -10,6 +10,7 @@
 #include "services/mailrail/mail_sender.h"
 #include "services/mailrail/offline.h"
 #include "services/mailrail/progress.h"
+#include "services/mailrail/restore_settings.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -44,6 +45,7 @@ struct restore {
     uint64_t present;
     struct str *mailboxes; /* that are restored */
     size_t mailbox_count;
+    struct transfer_refused refused;
 };
 
 /* What the mailbox has now, by date and size. */
@@ -250,6 +252,19 @@ static bool is_of_one_message(const struct restore *r)
     return r->uid != 0 || r->message_id.len > 0;
 }
 
+/* Of a mailbox everything comes back; for one message it is made, and no more. */
+static bool commit(struct restore *r, const struct export_mailbox *all, size_t count,
+                   struct err *err)
+{
+    struct transfer_settings settings;
+    struct str only = invocation_text(r->inv, "--mailbox");
+    if (is_of_one_message(r))
+        return transfer_commit(r->to, r->key, r->sender.sent, NULL, 0, err);
+    return restore_settings_read(r->from, &r->inv->arena, all, count, only, &settings, err) &&
+           transfer_commit_restore(r->to, r->key, r->sender.sent, r->mailboxes, r->mailbox_count,
+                                   &settings, &r->inv->arena, &r->refused, err);
+}
+
 static bool send_and_commit(struct restore *r, struct err *err)
 {
     struct export_mailbox *all;
@@ -261,8 +276,7 @@ static bool send_and_commit(struct restore *r, struct err *err)
     TRY(restore_mailboxes(r, all, count, err) && mail_sender_flush(&r->sender, err));
     if (is_of_one_message(r) && r->sender.sent + r->present == 0)
         return err_set(err, ERR_NOT_FOUND, "the backup has no such message");
-    return transfer_commit(r->to, r->key, r->sender.sent, r->mailboxes,
-                           is_of_one_message(r) ? 0 : r->mailbox_count, err);
+    return commit(r, all, count, err);
 }
 
 static bool restore_all(struct restore *r, struct err *err)
@@ -276,10 +290,11 @@ static bool restore_all(struct restore *r, struct err *err)
     TRY(transfer_begin(r->to, r->key, &state, err));
     mail_sender_init(&r->sender, r->to, r->key);
     bool ok = send_and_commit(r, err);
-    if (ok)
+    if (ok) {
         printf("%" PRIu64 " messages restored, %" PRIu64 " were there\n", r->sender.sent,
                r->present);
-    else if (!transfer_abort(r->to, r->key, &aborting))
+        restore_settings_print(&r->refused);
+    } else if (!transfer_abort(r->to, r->key, &aborting))
         fprintf(stderr, "What was sent is dropped after a day (%s).\n", aborting.detail);
     mail_sender_release(&r->sender);
     return ok;

@@ -271,6 +271,7 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                        " WHERE id = ?1",
     [MAILBOX_SAVE] = "UPDATE mailbox SET uidnext = ?2, keywords = ?3, total = ?4, deleted = ?5,"
                      " unread = ?6, unseen = ?7, size = ?8, modseq = ?9 WHERE id = ?1",
+    [MAILBOX_BY_SPECIAL_USE] = "SELECT name FROM mailbox WHERE special_use = ?",
     [MAILBOX_CLEAR_SPECIAL_USE] = "UPDATE mailbox SET special_use = NULL, modseq = ?2"
                                   " WHERE special_use = ?1 RETURNING id",
     [MAILBOX_SET_SPECIAL_USE] = "UPDATE mailbox SET special_use = ?2 WHERE id = ?1",
@@ -284,6 +285,8 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (mailbox_id, name) DO UPDATE"
                        " SET value = excluded.value, binary = excluded.binary,"
                        " modseq = excluded.modseq",
+    [ANNOTATION_HAS] = "SELECT 1 FROM annotation"
+                       " WHERE mailbox_id = ? AND name = ? AND value IS NOT NULL",
     [ANNOTATION_SUM] = "SELECT count(*), sum(length(CAST(name AS BLOB)) + length(value))"
                        " FROM annotation WHERE value IS NOT NULL",
     /* Of those that were removed the last 1000 are remembered. */

@@ -34,6 +34,7 @@ enum account_statement {
     MAILBOX_REMOVE,
     MAILBOX_RENAME,
     MAILBOX_SAVE,
+    MAILBOX_BY_SPECIAL_USE,
     MAILBOX_CLEAR_SPECIAL_USE,
     MAILBOX_SET_SPECIAL_USE,
     MAILBOX_SET_PARENT,
@@ -42,6 +43,7 @@ enum account_statement {
 
     /* subscription */
     ANNOTATION_SET,
+    ANNOTATION_HAS,
     ANNOTATION_SUM,
     ANNOTATION_FORGET,
     ANNOTATION_SINCE,

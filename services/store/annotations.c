@@ -148,6 +148,35 @@ void annotations_release(struct annotation_list *list)
     array_release(&list->items);
 }
 
+static bool is_noted(struct change *c, uint64_t mailbox_id, struct str name, bool *ret,
+                     struct err *err)
+{
+    struct db_query q = db_query(c->db, ANNOTATION_HAS);
+    db_bind_u64(&q, mailbox_id);
+    db_bind_str(&q, name);
+    *ret = db_step(&q);
+    return db_done(&q, err);
+}
+
+bool annotation_add(struct change *c, uint64_t mailbox_id, const struct annotation *a,
+                    enum annotation_added *ret, struct err *err)
+{
+    struct room room;
+    bool is_there;
+    *ret = ANNOTATION_IS_THERE;
+    TRY(is_noted(c, mailbox_id, a->name, &is_there, err));
+    if (is_there)
+        return true;
+    TRY(read_room(c->db, &room, err));
+    *ret = ANNOTATION_NO_ROOM;
+    if (room.count >= ANNOTATIONS_MAX ||
+        room.bytes + a->name.len + a->value.len > ANNOTATIONS_BYTES_MAX)
+        return true;
+    *ret = ANNOTATION_ADDED;
+    c->annotations_changed = true;
+    return set_one(c, mailbox_id, a, err);
+}
+
 bool annotations_copy(struct change *c, uint64_t from, uint64_t to, struct err *err)
 {
     struct db_query q = db_query(c->db, ANNOTATION_COPY);

@@ -52,6 +52,16 @@ bool annotations_read(struct db *db, uint64_t since_modseq, struct arena *arena,
                       struct annotation_list *ret, struct err *err) MUST_USE;
 void annotations_release(struct annotation_list *list);
 
+enum annotation_added {
+    ANNOTATION_ADDED,
+    ANNOTATION_IS_THERE, /* one of this name, which stays */
+    ANNOTATION_NO_ROOM,
+};
+
+/* Adds one that is not there. The caller saves the mailbox. */
+bool annotation_add(struct change *c, uint64_t mailbox_id, const struct annotation *a,
+                    enum annotation_added *ret, struct err *err) MUST_USE;
+
 /* Renaming Inbox: what is noted about `from` is also noted about `to`. */
 bool annotations_copy(struct change *c, uint64_t from, uint64_t to, struct err *err) MUST_USE;
 bool annotations_remove(struct change *c, uint64_t mailbox_id, struct err *err) MUST_USE;

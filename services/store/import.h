@@ -1,6 +1,7 @@
 #ifndef SERVICES_STORE_IMPORT_H
 #define SERVICES_STORE_IMPORT_H
 
+#include "services/store/import_settings.h"
 #include "services/store/message.h"
 
 /*
@@ -65,6 +66,8 @@ struct import_commit {
     const struct str *mailboxes; /* canonical; made though they may be empty */
     size_t mailbox_count;
     uint64_t quota_bytes;
+    bool is_restore;                 /* what is made is subscribed by `settings` alone */
+    struct import_settings settings; /* of a restore; with results */
     /* Result. */
     uint64_t modseq;
     struct created created; /* the first ones */

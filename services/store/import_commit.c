@@ -30,6 +30,31 @@ struct committing {
 
 /* ---- The result */
 
+static void save_settings(const struct import_settings *s, struct buf *out)
+{
+    wire_put_u64(out, s->annotations_left);
+    wire_put_u8(out, (uint8_t)s->refused_count);
+    for (size_t i = 0; i < s->refused_count; i++) {
+        wire_put_str16(out, s->refused[i].mailbox);
+        wire_put_str16(out, s->refused[i].special_use);
+        wire_put_str16(out, s->refused[i].holder);
+    }
+}
+
+static void load_settings(struct import_settings *s, struct wire *w)
+{
+    s->annotations_left = wire_take_u64(w, "annotations");
+    size_t count = wire_take_u8(w, "number of special uses");
+    if (count > IMPORT_SPECIAL_USES_MAX)
+        wire_fail(w, "number of special uses");
+    for (s->refused_count = 0; !wire_failed(w) && s->refused_count < count; s->refused_count++) {
+        struct import_special_use *refused = &s->refused[s->refused_count];
+        refused->mailbox = wire_take_str16(w, "mailbox");
+        refused->special_use = wire_take_str16(w, "special use");
+        refused->holder = wire_take_str16(w, "mailbox");
+    }
+}
+
 static void save(const void *ctx, struct buf *out)
 {
     const struct committing *m = ctx;
@@ -38,6 +63,7 @@ static void save(const void *ctx, struct buf *out)
     wire_put_u8(out, (uint8_t)m->op->created.len);
     for (size_t i = 0; i < m->op->created.len; i++)
         wire_put_str16(out, m->op->created.items[i]);
+    save_settings(&m->op->settings, out);
 }
 
 static void load_result(struct import_commit *op, struct wire *w)
@@ -49,6 +75,8 @@ static void load_result(struct import_commit *op, struct wire *w)
         wire_fail(w, "number of names");
     for (op->created.len = 0; !wire_failed(w) && op->created.len < count; op->created.len++)
         op->created.items[op->created.len] = wire_take_str16(w, "name");
+    if (wire_left(w) > 0) /* results of earlier versions end here */
+        load_settings(&op->settings, w);
 }
 
 static void load(void *ctx, struct wire *w, struct arena *arena)
@@ -101,7 +129,7 @@ static bool find_target(struct change *c, struct committing *m, struct str name,
     struct mailbox *target = arena_new(c->arena, struct mailbox);
     if (str_is_null(copy) || !target)
         return err_set(err, ERR_LIMIT, "too many mailboxes");
-    TRY(mailbox_ensure(c, copy, true, &created, target, err));
+    TRY(mailbox_ensure(c, copy, !m->op->is_restore, &created, target, err));
     note_created(m->op, &created);
     map_put(&m->targets, copy, target);
     *ret = target;
@@ -177,13 +205,45 @@ static bool save_targets(struct change *c, struct committing *m, struct err *err
     return true;
 }
 
+/* Before the messages: some of them are marked by the use of their mailbox. */
+static bool give_special_uses(struct change *c, struct committing *m, struct err *err)
+{
+    struct import_settings *s = &m->op->settings;
+    struct mailbox *target;
+    s->refused_count = 0;
+    for (size_t i = 0; i < s->special_use_count; i++) {
+        TRY(find_target(c, m, s->special_uses[i].mailbox, &target, err));
+        TRY(import_give_special_use(c, s, target, s->special_uses[i].special_use, err));
+    }
+    return true;
+}
+
+static bool add_annotations(struct change *c, struct committing *m, struct err *err)
+{
+    struct import_settings *s = &m->op->settings;
+    struct mailbox account = {.id = 0};
+    struct mailbox *target = &account;
+    s->annotations_left = 0;
+    for (size_t i = 0; i < s->annotation_count; i++) {
+        const struct annotation *a = &s->annotations[i];
+        if (str_is_empty(a->mailbox))
+            target = &account;
+        else
+            TRY(find_target(c, m, a->mailbox, &target, err));
+        TRY(import_annotate(c, s, target->id, a, err));
+    }
+    return true;
+}
+
 static bool add_all(struct change *c, struct committing *m, struct err *err)
 {
     struct mailbox *target;
     for (size_t i = 0; i < m->op->mailbox_count; i++)
         TRY(find_target(c, m, m->op->mailboxes[i], &target, err));
+    TRY(give_special_uses(c, m, err));
     for (size_t i = 0; i < m->op->messages; i++)
         TRY(add_message(c, m, i, err));
+    TRY(add_annotations(c, m, err) && import_subscribe(c, &m->op->settings, err));
     return (m->op->messages == 0 || rethread_since(c, m->first_id, err)) && save_targets(c, m, err);
 }
 

@@ -113,7 +113,7 @@ static bool refuse_others(struct str name, struct err *err)
 
 /* ---- Create */
 
-static bool check_special_use(struct str special_use, struct err *err)
+bool mailbox_check_special_use(struct str special_use, struct err *err)
 {
     static const struct str known[] = {STR_INIT("\\Archive"), STR_INIT("\\Drafts"),
                                        STR_INIT("\\Junk"), STR_INIT("\\Sent"), STR_INIT("\\Trash")};
@@ -163,7 +163,7 @@ bool mailbox_create(struct account *account, struct str key, struct mailbox_op *
         .kind = 'C', .run = run_create, .save = save, .load = load};
     TRY(mailbox_name_check(op->name, arena, &op->name, err) && refuse_inbox(op->name, err));
     TRY(refuse_others(op->name, err));
-    TRY(check_special_use(op->special_use, err));
+    TRY(mailbox_check_special_use(op->special_use, err));
     return change(account, key, &type, op, arena, err);
 }
 

@@ -26,6 +26,9 @@ struct mailbox_op {
     uint64_t modseq;     /* of the account */
 };
 
+/* Is it a role that a mailbox can have, or empty? */
+bool mailbox_check_special_use(struct str special_use, struct err *err) MUST_USE;
+
 /* Makes missing parents too, and subscribes the owner, if he calls, to all that is made. Another
  * gets ERR_NOT_FOUND for the name of a mailbox that he may not look up, as for one that he may not
  * make (RFC 4314 6); so for the new name of a rename. Not in the namespace of others

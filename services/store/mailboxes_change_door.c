@@ -94,22 +94,6 @@ HANDLER(set_rights, Mailrail__SetRightsRequest, Mailrail__Empty, MAILRAIL__EMPTY
 
 /* ---- Annotations */
 
-static Mailrail__Annotation *reply_annotation(const struct annotation *a, struct arena *arena)
-{
-    Mailrail__Annotation *out = arena_new(arena, Mailrail__Annotation);
-    if (!out)
-        return NULL;
-    mailrail__annotation__init(out);
-    out->mailbox_id = a->mailbox_id;
-    out->mailbox = arena_cstr(arena, a->mailbox);
-    out->name = arena_cstr(arena, a->name);
-    out->value = (ProtobufCBinaryData){a->value.len, (uint8_t *)(uintptr_t)a->value.ptr};
-    out->binary = a->binary;
-    out->removed = str_is_null(a->value);
-    out->modseq = a->modseq;
-    return arena->exhausted ? NULL : out;
-}
-
 static bool annotations_snapshot(struct db *db, const Mailrail__AnnotationsRequest *request,
                                  const struct granted *granted, struct arena *arena,
                                  Mailrail__AnnotationsReply *reply, struct err *err)

@@ -74,22 +74,6 @@ bool door_add_changes(struct rpc_call *call, struct account *account, uint64_t m
 
 /* ---- Reading */
 
-static bool read_subscriptions(struct db *db, struct arena *arena, Mailrail__ListReply *reply,
-                               struct err *err)
-{
-    ARRAY_OF(char *) names = {0};
-    struct db_query q = db_query(db, SUBSCRIPTION_LIST);
-    while (db_step(&q))
-        array_push(&names, arena_cstr(arena, db_column_str(&q, 0)));
-    bool ok = db_done(&q, err);
-    reply->subscriptions = arena_new_array(arena, names.len, char *);
-    reply->n_subscriptions = names.len;
-    for (size_t i = 0; reply->subscriptions && i < names.len; i++)
-        reply->subscriptions[i] = names.items[i];
-    array_release(&names);
-    return ok && (!arena->exhausted || reply_no_room(err));
-}
-
 static bool read_modseq(struct db *db, uint64_t *ret, struct err *err)
 {
     struct db_query q = db_query(db, ACCOUNT_READ);
@@ -101,7 +85,8 @@ static bool list_snapshot(struct db *db, struct arena *arena, Mailrail__ListRepl
                           struct err *err)
 {
     struct mailbox_list list;
-    TRY(read_modseq(db, &reply->modseq, err) && read_subscriptions(db, arena, reply, err));
+    TRY(read_modseq(db, &reply->modseq, err) &&
+        reply_subscriptions(db, arena, &reply->subscriptions, &reply->n_subscriptions, err));
     TRY(mailbox_list(db, arena, &list, err));
     for (size_t i = 0; i < list.mailboxes.len; i++)
         if (list.mailboxes.items[i].modseq > reply->modseq)

@@ -62,6 +62,38 @@ bool reply_mailboxes(const struct mailbox_list *list, struct arena *arena, Mailr
     return !arena->exhausted || reply_no_room(err);
 }
 
+bool reply_subscriptions(struct db *db, struct arena *arena, char ***ret, size_t *ret_count,
+                         struct err *err)
+{
+    ARRAY_OF(char *) names = {0};
+    struct db_query q = db_query(db, SUBSCRIPTION_LIST);
+    while (db_step(&q))
+        array_push(&names, arena_cstr(arena, db_column_str(&q, 0)));
+    bool ok = db_done(&q, err);
+    *ret = arena_new_array(arena, names.len, char *);
+    *ret_count = names.len;
+    for (size_t i = 0; *ret && i < names.len; i++)
+        (*ret)[i] = names.items[i];
+    array_release(&names);
+    return ok && (!arena->exhausted || reply_no_room(err));
+}
+
+Mailrail__Annotation *reply_annotation(const struct annotation *a, struct arena *arena)
+{
+    Mailrail__Annotation *out = arena_new(arena, Mailrail__Annotation);
+    if (!out)
+        return NULL;
+    mailrail__annotation__init(out);
+    out->mailbox_id = a->mailbox_id;
+    out->mailbox = arena_cstr(arena, a->mailbox);
+    out->name = arena_cstr(arena, a->name);
+    out->value = (ProtobufCBinaryData){a->value.len, (uint8_t *)(uintptr_t)a->value.ptr};
+    out->binary = a->binary;
+    out->removed = str_is_null(a->value);
+    out->modseq = a->modseq;
+    return arena->exhausted ? NULL : out;
+}
+
 bool reply_changes(const struct changes *c, struct arena *arena, Mailrail__Changes *out,
                    struct err *err)
 {

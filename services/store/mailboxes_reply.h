@@ -2,6 +2,7 @@
 #define SERVICES_STORE_MAILBOXES_REPLY_H
 
 #include "proto/mailboxes.pb-c.h"
+#include "services/store/annotations.h"
 #include "services/store/changes.h"
 #include "services/store/sort_keys.h"
 #include "services/store/thread_marks.h"
@@ -18,6 +19,10 @@ Mailrail__MailboxInfo *reply_mailbox(const struct mailbox *m, struct arena *aren
 /* Fills the mailboxes of `out`, which is initialised. */
 bool reply_mailboxes(const struct mailbox_list *list, struct arena *arena, Mailrail__ListReply *out,
                      struct err *err) MUST_USE;
+/* Reads the names that the owner subscribed, by name. */
+bool reply_subscriptions(struct db *db, struct arena *arena, char ***ret, size_t *ret_count,
+                         struct err *err) MUST_USE;
+Mailrail__Annotation *reply_annotation(const struct annotation *a, struct arena *arena);
 /* Fills `out`, which is initialised. */
 bool reply_changes(const struct changes *c, struct arena *arena, Mailrail__Changes *out,
                    struct err *err) MUST_USE;

@@ -8,6 +8,7 @@
 #include "services/store/export.h"
 #include "services/store/import.h"
 #include "services/store/mailbox_name.h"
+#include "services/store/mailbox_ops.h"
 #include "services/store/mailboxes_reply.h"
 
 #define WORKERS 4
@@ -171,6 +172,73 @@ static bool add(struct rpc_call *call, struct account *account, const Mailrail__
 HANDLER(add, account_of(request->import), Mailrail__ImportAdd, Mailrail__ImportState,
         MAILRAIL__IMPORT_STATE__INIT)
 
+/* An annotation's mailbox may be none: it is the account's. */
+static bool read_annotation(const Mailrail__Annotation *from, struct arena *arena,
+                            struct annotation *a, struct err *err)
+{
+    *a = (struct annotation){.mailbox = STR(""),
+                             .name = str_from_cstr(from->name),
+                             .value = from->value.len > 0 ? bytes_of(from->value) : STR(""),
+                             .binary = from->binary};
+    if (from->mailbox[0] != '\0')
+        TRY(check_mailbox(from->mailbox, arena, &a->mailbox, err));
+    return (a->name.len > 0 && a->name.len <= ANNOTATION_NAME_MAX) ||
+           err_set(err, ERR_SYNTAX, "name of an annotation of %zu bytes", a->name.len);
+}
+
+static bool read_special_use(const Mailrail__ImportSpecialUse *from, struct arena *arena,
+                             struct import_special_use *use, struct err *err)
+{
+    use->special_use = str_from_cstr(from->special_use);
+    return mailbox_check_special_use(use->special_use, err) &&
+           check_mailbox(from->mailbox, arena, &use->mailbox, err);
+}
+
+static bool read_settings(const Mailrail__ImportSettings *from, struct arena *arena,
+                          struct import_settings *ret, struct err *err)
+{
+    struct import_special_use *uses =
+        arena_new_array(arena, from->n_special_uses, struct import_special_use);
+    struct str *names = arena_new_array(arena, from->n_subscriptions, struct str);
+    struct annotation *annotations = arena_new_array(arena, from->n_annotations, struct annotation);
+    if (from->n_special_uses > IMPORT_SPECIAL_USES_MAX || from->n_annotations > ANNOTATIONS_MAX)
+        return err_set(err, ERR_SYNTAX, "%zu special uses, %zu annotations", from->n_special_uses,
+                       from->n_annotations);
+    if (!uses || !names || !annotations)
+        return reply_no_room(err);
+    for (size_t i = 0; i < from->n_special_uses; i++)
+        TRY(read_special_use(from->special_uses[i], arena, &uses[i], err));
+    for (size_t i = 0; i < from->n_subscriptions; i++)
+        TRY(mailbox_name_check(str_from_cstr(from->subscriptions[i]), arena, &names[i], err));
+    for (size_t i = 0; i < from->n_annotations; i++)
+        TRY(read_annotation(from->annotations[i], arena, &annotations[i], err));
+    *ret = (struct import_settings){.special_uses = uses,
+                                    .special_use_count = from->n_special_uses,
+                                    .subscriptions = names,
+                                    .subscription_count = from->n_subscriptions,
+                                    .annotations = annotations,
+                                    .annotation_count = from->n_annotations};
+    return true;
+}
+
+static bool reply_refused(const struct import_settings *s, struct arena *arena,
+                          Mailrail__ImportResult *reply)
+{
+    reply->annotations_left = s->annotations_left;
+    reply->refused = arena_new_array(arena, s->refused_count, Mailrail__ImportSpecialUse *);
+    for (size_t i = 0; reply->refused && i < s->refused_count; i++) {
+        Mailrail__ImportSpecialUse *out = arena_new(arena, Mailrail__ImportSpecialUse);
+        if (!out)
+            return false;
+        mailrail__import_special_use__init(out);
+        out->mailbox = arena_cstr(arena, s->refused[i].mailbox);
+        out->special_use = arena_cstr(arena, s->refused[i].special_use);
+        out->holder = arena_cstr(arena, s->refused[i].holder);
+        reply->refused[reply->n_refused++] = out;
+    }
+    return reply->refused && !arena->exhausted;
+}
+
 static bool commit(struct rpc_call *call, struct account *account,
                    const Mailrail__ImportCommit *request, Mailrail__ImportResult *reply,
                    struct err *err)
@@ -178,10 +246,13 @@ static bool commit(struct rpc_call *call, struct account *account,
     struct str *mailboxes = arena_new_array(call->arena, request->n_mailboxes, struct str);
     struct import_commit op = {.messages = request->messages,
                                .mailboxes = mailboxes,
-                               .mailbox_count = request->n_mailboxes};
+                               .mailbox_count = request->n_mailboxes,
+                               .is_restore = request->settings != NULL};
     if (!mailboxes)
         return reply_no_room(err);
     TRY(check_import(request->import, err));
+    if (op.is_restore)
+        TRY(read_settings(request->settings, call->arena, &op.settings, err));
     for (size_t i = 0; i < op.mailbox_count; i++)
         TRY(check_mailbox(request->mailboxes[i], call->arena, &mailboxes[i], err));
     TRY(directory_account_quota(call->user, account_id(account), &op.quota_bytes, err));
@@ -190,7 +261,8 @@ static bool commit(struct rpc_call *call, struct account *account,
     reply->modseq = op.modseq;
     reply->created = reply_names(op.created.items, op.created.len, call->arena);
     reply->n_created = op.created.len;
-    return reply->created || reply_no_room(err);
+    return (reply->created && reply_refused(&op.settings, call->arena, reply)) ||
+           reply_no_room(err);
 }
 HANDLER(commit, account_of(request->import), Mailrail__ImportCommit, Mailrail__ImportResult,
         MAILRAIL__IMPORT_RESULT__INIT)
@@ -226,6 +298,34 @@ static bool mailboxes(struct rpc_call *call, struct account *account,
 }
 HANDLER(mailboxes, request->account, Mailrail__ExportMailboxes, Mailrail__ListReply,
         MAILRAIL__LIST_REPLY__INIT)
+
+static bool reply_annotations(struct db *db, struct arena *arena,
+                              Mailrail__ExportSettingsReply *reply, struct err *err)
+{
+    struct annotation_list list;
+    TRY(annotations_read(db, 0, arena, &list, err));
+    reply->annotations = arena_new_array(arena, list.items.len, Mailrail__Annotation *);
+    for (size_t i = 0; reply->annotations && i < list.items.len; i++)
+        reply->annotations[reply->n_annotations++] = reply_annotation(&list.items.items[i], arena);
+    annotations_release(&list);
+    return !arena->exhausted || reply_no_room(err);
+}
+
+static bool settings(struct rpc_call *call, struct account *account,
+                     const Mailrail__ExportSettings *request, Mailrail__ExportSettingsReply *reply,
+                     struct err *err)
+{
+    struct db *db;
+    (void)request;
+    TRY(account_read_begin(account, &db, err));
+    bool ok =
+        reply_subscriptions(db, call->arena, &reply->subscriptions, &reply->n_subscriptions, err) &&
+        reply_annotations(db, call->arena, reply, err);
+    account_read_end(account, db);
+    return ok;
+}
+HANDLER(settings, request->account, Mailrail__ExportSettings, Mailrail__ExportSettingsReply,
+        MAILRAIL__EXPORT_SETTINGS_REPLY__INIT)
 
 static bool entries(struct rpc_call *call, struct account *account,
                     const Mailrail__ExportEntries *request, Mailrail__Changes *reply,
@@ -297,6 +397,7 @@ bool transfer_door_open(struct store *store, struct service *service, struct err
         .commit = handle_commit,
         .abort = handle_abort_,
         .mailboxes = handle_mailboxes,
+        .settings = handle_settings,
         .entries = handle_entries,
         .messages = handle_messages,
         .text = handle_text,

@@ -1,6 +1,9 @@
 """Restore of an account, a mailbox or a message from a backup."""
 import re
 
+from conftest import PASSWORD
+from test_imap_basics import Client
+
 
 def texts(mailrail, mailbox="INBOX", user="ann@example.org"):
     with mailrail.imap(user) as imap:
@@ -76,3 +79,67 @@ def test_into_another_account_and_over_its_quota(mailrail):
     mailrail.command("account", "set", "bob", "--quota", "0")
     mailrail.command("restore", backup, "ann", "--to", "bob")
     assert texts(mailrail, user="bob@example.org") == texts(mailrail)
+
+
+def settings(mailrail, user="ann@example.org"):
+    """Mailboxes with their special use, subscriptions, annotations."""
+    with Client(mailrail.imaps_port, tls=True, login=False) as c:
+        assert b" OK " in c(f'LOGIN {user} "{PASSWORD}"')[-1]
+        listed = [re.match(rb'\* LIST \((.*)\) "/" "?(.*?)"?$', line) for line in c('LIST "" "*" RETURN (SPECIAL-USE)')[:-1]]
+        uses = {found[2].decode(): re.findall(r"\\(?!Has)\w+", found[1].decode()) for found in listed}
+        subscribed = {re.search(rb'"/" "?(.*?)"?$', line)[1].decode() for line in c('LSUB "" "*"')[:-1]}
+        notes = {line for name in ["", *uses] for line in c(f'GETMETADATA (DEPTH infinity) "{name}" /')[:-1]}
+        return uses, subscribed, notes
+
+
+def annotate(mailrail, mailboxes, value):
+    with Client(mailrail.imaps_port, tls=True) as c:
+        for mailbox in mailboxes:
+            assert b" OK " in c(f'SETMETADATA "{mailbox}" (/private/comment {value})')[-1]
+
+
+def test_what_belongs_to_a_mailbox_comes_back(mailrail):
+    with mailrail.imap() as imap:
+        imap.create('"Post/Old"')
+        imap.unsubscribe('"Post/Old"')
+        imap._simple_command("CREATE", "Gone (USE (\\Sent))")
+        imap.subscribe("Nowhere")
+    annotate(mailrail, ("", "INBOX", "Gone", "Post/Old"), '"of the backup"')
+    before = settings(mailrail)
+    assert before[0]["Gone"] == ["\\Sent"] and before[0]["Sent"] == [], before
+    backup = str(mailrail.directory / "backup")
+    mailrail.command("backup", backup)
+    with mailrail.imap() as imap:
+        for mailbox in ("Gone", '"Post/Old"', "Post"):
+            assert imap.delete(mailbox)[0] == "OK"
+        for name in ("Gone", "Post", "Nowhere"):
+            imap.unsubscribe(name)
+    annotate(mailrail, ("", "INBOX"), "NIL")
+    mailrail.command("restore", backup, "ann", "--mailbox", "Post/Old")
+    one = settings(mailrail)
+    assert "Post/Old" in one[0] and "Gone" not in one[0] and "Nowhere" not in one[1]
+    assert len(one[2]) == 1
+    said = mailrail.command("restore", backup, "ann").stdout
+    assert said == "0 messages restored, 0 were there\n"
+    assert settings(mailrail) == before
+    mailrail.command("restore", backup, "ann", "--to", "bob")
+    assert mailrail.command("verifydata").stdout == "OK\n"
+    bob = settings(mailrail, "bob@example.org")
+    assert bob[0]["Sent"] == ["\\Sent"] and bob[2] == before[2], "what bob has stays with him"
+
+
+def test_what_is_there_stays(mailrail):
+    with mailrail.imap() as imap:
+        imap._simple_command("CREATE", "Gone (USE (\\Sent))")
+    annotate(mailrail, ["INBOX"], '"of the backup"')
+    backup = str(mailrail.directory / "backup")
+    mailrail.command("backup", backup)
+    with mailrail.imap() as imap:
+        imap.delete("Gone")
+        imap._simple_command("CREATE", "Now (USE (\\Sent))")
+    annotate(mailrail, ["INBOX"], '"mine"')
+    said = mailrail.command("restore", backup, "ann").stdout.splitlines()
+    assert said[1:] == ["Gone is not \\Sent again: Now is that now"]
+    uses, subscribed, notes = settings(mailrail)
+    assert uses["Now"] == ["\\Sent"] and uses["Gone"] == [] and "Gone" in subscribed
+    assert len(notes) == 1 and b"mine" in notes.pop()

@@ -2,6 +2,7 @@
 
 #include "services/store/export.h"
 #include "services/store/import.h"
+#include "services/store/mailbox_ops.h"
 
 #include <signal.h>
 #include <sys/time.h>
@@ -313,6 +314,148 @@ Test(import, exports_say_what_is_missing)
     cr_assert(export_messages(f.account, ids, 1, &f.arena, m, &count, &f.err));
     cr_assert(m[0].is_found && m[0].error.len > 0);
     cr_assert(rename(path, account_message_path(f.account, d.message_id).text) == 0);
+}
+
+/* ---- Settings of a restore */
+
+static struct import_commit restore_settings(struct import_settings settings)
+{
+    struct import_commit done = {.quota_bytes = 10000, .is_restore = true, .settings = settings};
+    begin();
+    cr_assert(import_commit(f.account, key, &done, &f.arena, &f.err), "%s", f.err.detail);
+    return done;
+}
+
+static struct str special_use_of(const char *mailbox)
+{
+    return fixture_pull(&f, mailbox, 0).mailbox.special_use;
+}
+
+Test(import, special_uses_come_back_unless_somebody_has_them)
+{
+    struct mailbox_op drop = {.name = STR("Trash")};
+    struct mailbox_op other = {.name = STR("Bin"), .special_use = STR("\\Junk")};
+    cr_assert(mailbox_delete(f.account, STR_NULL, &drop, &f.arena, &f.err));
+    cr_assert(mailbox_create(f.account, STR_NULL, &other, &f.arena, &f.err));
+    const struct import_special_use uses[] = {
+        {.mailbox = STR("Trash"), .special_use = STR("\\Trash")},
+        {.mailbox = STR("Junk"), .special_use = STR("\\Junk")},
+        {.mailbox = STR("Sent"), .special_use = STR("\\Sent")},
+    };
+    struct import_settings settings = {.special_uses = uses, .special_use_count = 3};
+    for (int repeated = 0; repeated < 2; repeated++) {
+        struct import_commit done = restore_settings(settings);
+        cr_expect(str_eq(special_use_of("Trash"), STR("\\Trash")));
+        cr_expect(str_is_empty(special_use_of("Junk")));
+        cr_expect(str_eq(special_use_of("Bin"), STR("\\Junk")));
+        cr_assert_eq(done.settings.refused_count, 1);
+        cr_expect(str_eq(done.settings.refused[0].mailbox, STR("Junk")) &&
+                  str_eq(done.settings.refused[0].holder, STR("Bin")));
+    }
+}
+
+Test(import, a_mailbox_keeps_the_use_that_it_has)
+{
+    struct mailbox_op drop = {.name = STR("Sent")};
+    cr_assert(mailbox_delete(f.account, STR_NULL, &drop, &f.arena, &f.err));
+    const struct import_special_use use = {.mailbox = STR("Trash"), .special_use = STR("\\Sent")};
+    struct import_settings settings = {.special_uses = &use, .special_use_count = 1};
+    struct import_commit done = restore_settings(settings);
+    cr_expect(str_eq(special_use_of("Trash"), STR("\\Trash")));
+    cr_expect(done.settings.refused_count == 1 && done.settings.refused[0].holder.len == 0);
+}
+
+Test(import, messages_are_marked_by_the_use_that_comes_back)
+{
+    struct mailbox_op drop = {.name = STR("Junk")};
+    cr_assert(mailbox_delete(f.account, STR_NULL, &drop, &f.arena, &f.err));
+    const struct import_special_use use = {.mailbox = STR("Bad"), .special_use = STR("\\Junk")};
+    begin();
+    add(1, item("Bad", TEXT, 1));
+    struct import_commit done = {.messages = 1,
+                                 .quota_bytes = 10000,
+                                 .is_restore = true,
+                                 .settings = {.special_uses = &use, .special_use_count = 1}};
+    cr_assert(import_commit(f.account, key, &done, &f.arena, &f.err), "%s", f.err.detail);
+    cr_expect(fixture_pull(&f, "Bad", 0).flags[0] & FLAG_JUNK);
+}
+
+static int64_t count_annotations(const char *condition)
+{
+    char sql[256];
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM annotation WHERE %s", condition);
+    return fixture_number(&f, sql);
+}
+
+static void annotate_inbox(const char *name, struct str value)
+{
+    struct annotation one = {.name = str_from_cstr(name), .value = value};
+    struct annotate op = {.mailbox = STR("Inbox"), .items = &one, .count = 1};
+    cr_assert(annotate(f.account, STR_NULL, &op, &f.arena, &f.err), "%s", f.err.detail);
+}
+
+Test(import, annotations_come_back_where_there_are_none)
+{
+    const struct annotation from[] = {
+        {.mailbox = STR("Inbox"), .name = STR("/private/comment"), .value = STR("of the backup")},
+        {.mailbox = STR("Inbox"), .name = STR("/private/removed"), .value = STR("of the backup")},
+        {.mailbox = STR("New/One"), .name = STR("/shared/x"), .value = STR(""), .binary = true},
+        {.mailbox = STR(""), .name = STR("/private/comment"), .value = STR("of the backup")},
+    };
+    annotate_inbox("/private/comment", STR("mine"));
+    annotate_inbox("/private/removed", STR("mine"));
+    annotate_inbox("/private/removed", STR_NULL);
+    struct import_settings settings = {.annotations = from, .annotation_count = ARRAY_LEN(from)};
+    struct import_commit done = restore_settings(settings);
+    cr_expect_eq(done.settings.annotations_left, 0);
+    cr_expect_eq(count_annotations("value = CAST('mine' AS BLOB)"), 1);
+    cr_expect_eq(count_annotations("name = '/private/removed' AND value IS NOT NULL"), 1);
+    cr_expect_eq(count_annotations("mailbox_id = 0 AND length(value) = 13"), 1);
+    cr_expect_eq(count_annotations("mailbox_id = (SELECT id FROM mailbox WHERE name = 'New/One')"
+                                   " AND binary = 1 AND length(value) = 0"),
+                 1);
+    cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM annotation WHERE modseq >"
+                                    " (SELECT max(modseq) FROM (SELECT modseq FROM mailbox"
+                                    " UNION SELECT modseq FROM account))"),
+                 0);
+    cr_expect_eq(fixture_verify(&f), 0);
+}
+
+Test(import, annotations_without_room_are_counted)
+{
+    static char large[ANNOTATIONS_BYTES_MAX - 100];
+    memset(large, 'x', sizeof(large));
+    annotate_inbox("/private/large", str_make(large, sizeof(large)));
+    const struct annotation from[] = {
+        {.mailbox = STR("Inbox"), .name = STR("/private/large"), .value = STR("smaller")},
+        {.mailbox = STR("Inbox"), .name = STR("/private/more"), .value = str_make(large, 100)},
+        {.mailbox = STR("Inbox"), .name = STR("/private/small"), .value = STR("x")},
+    };
+    struct import_settings settings = {.annotations = from, .annotation_count = ARRAY_LEN(from)};
+    struct import_commit done = restore_settings(settings);
+    cr_expect_eq(done.settings.annotations_left, 1);
+    cr_expect_eq(count_annotations("name = '/private/small'"), 1);
+    done = restore_settings(settings);
+    cr_expect_eq(done.settings.annotations_left, 1, "the same when it is repeated");
+}
+
+Test(import, subscriptions_come_back_and_nothing_else_is_subscribed)
+{
+    static const struct str mailboxes[] = {STR_INIT("Quiet/One"), STR_INIT("Loud")};
+    static const struct str names[] = {STR_INIT("Loud"), STR_INIT("Gone"), STR_INIT("Inbox")};
+    struct import_commit done = {.mailboxes = mailboxes,
+                                 .mailbox_count = 2,
+                                 .quota_bytes = 10000,
+                                 .is_restore = true,
+                                 .settings = {.subscriptions = names, .subscription_count = 3}};
+    begin();
+    cr_assert(import_commit(f.account, key, &done, &f.arena, &f.err), "%s", f.err.detail);
+    cr_expect(fixture_has_mailbox(&f, "Quiet/One") && !fixture_has_mailbox(&f, "Gone"));
+    cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM subscription WHERE name IN"
+                                    " ('Loud', 'Gone', 'Inbox')"),
+                 3);
+    cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM subscription WHERE name LIKE 'Quiet%'"),
+                 0);
 }
 
 /* ---- kill -9 */
