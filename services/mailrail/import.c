@@ -99,11 +99,12 @@ static bool commit(struct importer *im, struct invocation *inv, struct err *err)
 
 /* ---- When it fails */
 
-/* What the same command may complete stays; anything else leaves no trace. */
+/* What the same command may complete stays, unless it takes the room that somebody has to make;
+ * anything else leaves no trace. */
 static void give_up(struct importer *im, const struct err *failure)
 {
     struct err err;
-    if (!err_is_transient(failure->kind)) {
+    if (!err_is_transient(failure->kind) || failure->kind == ERR_NO_SPACE) {
         if (!transfer_abort(im->transfer, im->key, &err))
             fprintf(stderr, "What was sent is dropped after a day (%s).\n", err.detail);
         return;
@@ -208,7 +209,7 @@ const struct command transfer_commands[] = {
             "subscribed as needed. Messages that are there already are not looked for.\n"
             "\n"
             "Everything appears at once, at the end, or nothing at all: when a file cannot be\n"
-            "read or the quota does not suffice, no trace is left. After Ctrl-C or a lost\n"
+            "read, or quota or disk do not suffice, no trace is left. After Ctrl-C or a lost\n"
             "connection, what was sent waits for a day, unseen: the same command goes on\n"
             "after it, as long as the files are the same; with --abort it drops it. The same\n"
             "command after it has succeeded says so, for a week, and does nothing.\n"

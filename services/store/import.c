@@ -145,6 +145,25 @@ static bool make(struct account *account, const char *path, struct err *err)
     return true;
 }
 
+/* Its failure is not worth more than a line: what stays goes when nobody touched it for a day. */
+static void undo(struct account *account, const char *path)
+{
+    struct err err;
+    if (!import_remove(path, &err))
+        log_warn(&account->store->log, "cannot remove an import that did not begin",
+                 LOG_U64("account", account->id), LOG_ERR(&err));
+}
+
+static bool read_begun(struct account *account, struct str key, struct import_state *ret,
+                       struct err *err)
+{
+    struct db *db = import_open(account, key, err);
+    bool ok = db && import_read_state(db, ret, err);
+    db_close(db);
+    return ok;
+}
+
+/* One that cannot be made, since the disk is full, leaves nothing. */
 static bool begin(struct account *account, struct str key, struct arena *arena,
                   struct import_state *ret, struct err *err)
 {
@@ -156,12 +175,12 @@ static bool begin(struct account *account, struct str key, struct arena *arena,
         *ret = (struct import_state){.messages = done.messages, .is_committed = true};
         return import_remove(path.text, err);
     }
-    if (!is_there(path.text))
-        TRY(make(account, path.text, err));
-    struct db *db = import_open(account, key, err);
-    bool ok = db && import_read_state(db, ret, err);
-    db_close(db);
-    return ok;
+    bool is_new = !is_there(path.text);
+    if ((!is_new || make(account, path.text, err)) && read_begun(account, key, ret, err))
+        return true;
+    if (is_new)
+        undo(account, path.text);
+    return false;
 }
 
 bool import_begin(struct account *account, struct str key, struct arena *arena,
@@ -184,7 +203,11 @@ static bool write_at(const char *path, uint64_t offset, struct str bytes, struct
         return err_set_errno(err, errno, "create %s", path);
     if (lseek(fd, (off_t)offset, SEEK_SET) < 0)
         return err_set_errno(err, errno, "seek in %s", path);
-    return file_write_all(fd, bytes, err) || err_wrap(err, "%s", path);
+    if (file_write_all(fd, bytes, err))
+        return true;
+    /* A part gives its room back. Where it cannot, the next try writes over it. */
+    const char *left = ftruncate(fd, (off_t)offset) == 0 ? "" : " (a part is left)";
+    return err_wrap(err, "%s%s", path, left);
 }
 
 static bool add_text(struct account *account, struct str key, uint64_t sequence, uint64_t offset,
@@ -265,6 +288,20 @@ static bool place_texts(const char *directory, const struct import_add *op, stru
     return ok;
 }
 
+/* What an add that failed has written, so that a full disk has room again. Texts that came before
+ * it stay for the next try. */
+static void drop_texts(struct db *db, const char *directory, const struct import_add *op)
+{
+    struct err err;
+    struct import_state state;
+    if (!import_read_state(db, &state, &err) || state.messages >= op->sequence)
+        return; /* perhaps it did not fail altogether */
+    for (size_t i = 0; i < op->count; i++) {
+        if (op->items[i].text.size <= MESSAGE_CONTENT_MAX)
+            unlink(item_path(directory, op->sequence + i).text);
+    }
+}
+
 /* Keywords have no spaces. */
 static bool write_item(struct db *db, uint64_t sequence, const struct import_item *item,
                        struct err *err)
@@ -321,6 +358,16 @@ static bool check_quota(struct account *account, const struct import_add *op,
     return err_reply(err, "over quota");
 }
 
+static bool write_messages(struct db *db, const char *directory, const struct import_add *op,
+                           struct import_state *state, struct err *err)
+{
+    TRY(place_texts(directory, op, err) && db_begin(db, true, err));
+    if (write_rows(db, op, state, err))
+        return db_commit(db, err);
+    db_rollback(db);
+    return false;
+}
+
 static bool add_new(struct account *account, struct str key, struct db *db, struct import_add op,
                     struct import_state *state, struct err *err)
 {
@@ -333,11 +380,10 @@ static bool add_new(struct account *account, struct str key, struct db *db, stru
     op.count -= known;
     op.sequence += known;
     TRY(check_quota(account, &op, state, err));
-    TRY(place_texts(import_path(account, key).text, &op, err));
-    TRY(db_begin(db, true, err));
-    if (write_rows(db, &op, state, err))
-        return db_commit(db, err);
-    db_rollback(db);
+    struct layout_path path = import_path(account, key);
+    if (write_messages(db, path.text, &op, state, err))
+        return true;
+    drop_texts(db, path.text, &op);
     return false;
 }
 

@@ -30,7 +30,8 @@ struct import_state {
     bool is_committed;
 };
 
-/* Begins it, or finds it again. ERR_LIMIT: IMPORTS_MAX others are under way. */
+/* Begins it, or finds it again. What fails, as on a full disk, leaves nothing of it. ERR_LIMIT:
+ * IMPORTS_MAX others are under way. */
 bool import_begin(struct account *account, struct str key, struct arena *arena,
                   struct import_state *ret, struct err *err) MUST_USE;
 
@@ -56,7 +57,7 @@ struct import_add {
     uint64_t quota_bytes;
 };
 
-/* On disk when it returns. Those that are here are passed over. */
+/* On disk when it returns, or none of them. Those that are here are passed over. */
 bool import_add(struct account *account, struct str key, const struct import_add *op,
                 struct import_state *ret, struct err *err) MUST_USE;
 

@@ -26,12 +26,13 @@ def mailrail(make_mailrail):
 
 
 @contextlib.contextmanager
-def full(directory):
+def full(directory, but_kib=0):
     filler = directory / "filler"
     for size in (1 << 16, 1 << 12):
         with open(filler, "ab", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(size))
+    os.truncate(filler, filler.stat().st_size - (but_kib << 10))
     yield
     filler.unlink()
 
@@ -54,3 +55,45 @@ def test_a_full_disk_is_an_error_and_passes(mailrail):
     with mailrail.imap() as imap:
         assert imap.select()[1] == [b"2"]
     assert "0 findings" in mailrail.command("verifydata").stderr
+
+
+def mail_to_import(path):
+    """An mbox file with messages of both kinds: those of one call, and those that come in parts."""
+    with open(path, "w") as file:
+        for number in range(1500):
+            file.write(f"From x Thu Jan  1 00:00:00 2020\nMessage-ID: <{number}@x>\nSubject: {number}\n\n{'hello ' * 20}\n\n")
+        for number in range(3):
+            file.write(f"From x Thu Jan  1 00:00:00 2020\nSubject: large {number}\n\n" + ("x" * 70 + "\n") * 10000 + "\n")
+    return str(path)
+
+
+def files_of_imports_and_messages(data):
+    return sorted(path for place in ("import/*", "import/*/*", "msg/**/*") for path in (data / "accounts").glob("*/" + place))
+
+
+def test_an_import_that_does_not_fit_leaves_nothing(mailrail, tmp_path):
+    mailrail.deliver(subject="before")
+    data = mailrail.directory / "data"
+    mbox = mail_to_import(tmp_path / "some.mbox")
+    before = files_of_imports_and_messages(data)
+    failed_at = set()
+    for room in (0, 8, 24, 40, 56, 64, 500, 2200, 5000, *range(6400, 20000, 300)):
+        with full(data, room):
+            refused = mailrail.command("import", "ann", mbox, check=False)
+            if refused.returncode == 0:
+                break
+            assert "full" in refused.stderr or "No space left" in refused.stderr or "disk I/O" in refused.stderr, refused.stderr
+            assert "wait, unseen" not in refused.stderr
+            assert files_of_imports_and_messages(data) == before, room
+        failed_at.add(re.search(r"(Begin|AddText|Add|Commit):", refused.stderr)[1])
+    assert failed_at == {"Begin", "Add", "AddText", "Commit"}
+    assert "0 findings" in mailrail.command("verifydata").stderr
+
+
+def test_an_import_that_is_refused_leaves_nothing(mailrail, tmp_path):
+    data = mailrail.directory / "data"
+    before = files_of_imports_and_messages(data)
+    mailrail.command("account", "set", "ann", "--quota", "1000")
+    refused = mailrail.command("import", "ann", mail_to_import(tmp_path / "some.mbox"), check=False)
+    assert refused.returncode == 1 and "quota" in refused.stderr
+    assert files_of_imports_and_messages(data) == before

@@ -203,6 +203,26 @@ Test(import, wrong_numbers_are_refused)
     cr_assert(import_abort(f.account, key, &f.arena, &f.err));
 }
 
+Test(import, an_add_that_fails_leaves_nothing)
+{
+    struct import_state state;
+    struct import_item two[] = {item("Inbox", TEXT, 1), item("Inbox", TEXT, 2)};
+    two[1].text = (struct message_text){.size = 100000}; /* which did not come */
+    struct import_add op = {.sequence = 1, .items = two, .count = 2, .quota_bytes = 1000000};
+    char path[LAYOUT_PATH_MAX + 8];
+    begin();
+    snprintf(path, sizeof(path), "%s/1", import_path(f.account, key).text);
+    cr_assert(!import_add(f.account, key, &op, &state, &f.err) && f.err.kind == ERR_NOT_FOUND);
+    cr_expect(access(path, F_OK) != 0);
+    add(1, two[0]);
+    cr_expect(access(path, F_OK) == 0);
+    op.sequence = 2;
+    cr_assert(!import_add(f.account, key, &op, &state, &f.err));
+    cr_expect(access(path, F_OK) == 0, "of an earlier call");
+    struct import_commit done;
+    cr_assert(try_commit(1, &done), "%s", f.err.detail);
+}
+
 Test(import, the_quota_refuses_all_of_it)
 {
     struct import_state state;
