@@ -13,6 +13,7 @@
 /* LIST with RFC 5258, 5819 and 6154 (all in RFC 9051 6.3.9), and LSUB (RFC 3501 6.3.9). */
 
 #define PATTERNS_MAX 64
+#define NOTES_ARENA_MAX (4u << 20) /* annotations of one account */
 
 enum list_option {
     LIST_SUBSCRIBED = 1,
@@ -50,7 +51,11 @@ struct list_work {
     size_t metadata_count;
     bool metadata_denied;
     bool in_metadata; /* the second walk, after all LIST lines */
-    struct annotations annotations;
+    struct arena notes_arena;
+    struct annotations notes; /* of one account: own mailboxes come together, and each other's */
+    bool has_notes;
+    bool notes_failed; /* there are none to be had of `notes_owner` */
+    uint64_t notes_owner;
     struct list_entry *entries; /* by name */
     size_t len;
     size_t next;
@@ -357,8 +362,51 @@ static void write_entry(struct imap *imap, const struct list_work *work,
         status_write(imap, &work->status, entry->info);
 }
 
+static void work_free(void *pointer)
+{
+    struct list_work *work = pointer; /* in the command's arena, but for this */
+    arena_release(&work->notes_arena);
+}
+
+/* Reads the annotations of an account when its mailboxes are reached. Those of another may not be
+ * readable any more: the list goes on without them (RFC 9590 3). */
+static bool read_notes(struct imap *imap, struct list_work *work, uint64_t owner, struct err *err)
+{
+    struct annotation_query query = {.one_mailbox = false};
+    if (work->has_notes && work->notes_owner == owner)
+        return true;
+    arena_reset(&work->notes_arena);
+    work->has_notes = true;
+    work->notes_owner = owner;
+    struct backend_call call = imap_call_in(imap, &work->notes_arena);
+    call.owner = owner;
+    bool ok = backend_annotations(imap->server->backend, &call, &query, &work->notes.items,
+                                  &work->notes.len, &work->notes.modseq, err);
+    work->notes_failed = !ok;
+    return ok || owner != 0;
+}
+
+/* RFC 5464 3: what it takes to read the annotations of another's mailbox; store asks for it too. */
+static bool may_have_notes(const struct mailbox_info *info)
+{
+    unsigned some = RIGHT_READ | RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_POST;
+    return info->owner == 0 || (info->rights & some);
+}
+
+static bool write_notes(struct imap *imap, struct list_work *work, const struct mailbox_info *info,
+                        struct err *err)
+{
+    if (!info || !may_have_notes(info))
+        return true;
+    TRY(read_notes(imap, work, info->owner, err));
+    if (!work->notes_failed)
+        metadata_write_list(imap, info, &work->notes, work->metadata, work->metadata_count);
+    return true;
+}
+
 static enum session_next list_more(struct imap *imap)
 {
+    struct err err;
     struct list_work *work = imap->work;
     while (work->next < work->len) {
         if (session_out_is_full(imap->session)) {
@@ -371,9 +419,8 @@ static enum session_next list_more(struct imap *imap)
             continue;
         if (!work->in_metadata)
             write_entry(imap, work, entry);
-        else if (entry->info && entry->info->owner == 0)
-            metadata_write_list(imap, entry->info, &work->annotations, work->metadata,
-                                work->metadata_count);
+        else if (!write_notes(imap, work, entry->info, &err))
+            return respond_err(imap, &err);
     }
     if ((work->give & LIST_METADATA) && !work->in_metadata) {
         work->in_metadata = true;
@@ -399,12 +446,7 @@ static bool complete(struct imap *imap, struct list_work *work, const struct mai
 {
     for (size_t i = 0; i < list->len && (work->give & LIST_STATUS); i++)
         TRY(complete_status(imap, work, &list->mailboxes[i], err));
-    if (!(work->give & LIST_METADATA))
-        return true;
-    struct annotation_query query = {.one_mailbox = false};
-    struct backend_call call = imap_call(imap);
-    return backend_annotations(imap->server->backend, &call, &query, &work->annotations.items,
-                               &work->annotations.len, &work->annotations.modseq, err);
+    return true;
 }
 
 static enum session_next list(struct imap *imap, struct cursor *args, bool lsub)
@@ -429,7 +471,8 @@ static enum session_next list(struct imap *imap, struct cursor *args, bool lsub)
         return respond_err(imap, &err);
     if (!make_entries(imap, work, &mailboxes))
         return respond_no(imap, "[LIMIT] too many mailboxes");
-    imap_set_work(imap, work, NULL);
+    arena_init(&work->notes_arena, NOTES_ARENA_MAX);
+    imap_set_work(imap, work, work_free);
     return list_more(imap);
 }
 

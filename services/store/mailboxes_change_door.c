@@ -94,38 +94,83 @@ HANDLER(set_rights, Mailrail__SetRightsRequest, Mailrail__Empty, MAILRAIL__EMPTY
 
 /* ---- Annotations */
 
-static bool annotations_snapshot(struct db *db, const Mailrail__AnnotationsRequest *request,
+/* RFC 5464 3: whose right it is to read annotations of another's mailbox. To set them takes the
+ * right to write. */
+#define NOTED_BY (RIGHT_READ | RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_POST)
+
+/* Which annotations a caller is shown. */
+struct noted {
+    const struct access *access;
+    bool one_mailbox;
+    uint64_t mailbox_id; /* then; 0: the account */
+    uint64_t of_mailbox; /* the last one that was looked at, */
+    bool of_mailbox_ok;  /* and whether the caller may read its annotations */
+};
+
+static bool may_read_notes(struct noted *n, struct db *db, uint64_t mailbox_id, struct err *err)
+{
+    uint32_t rights;
+    if (n->of_mailbox == mailbox_id)
+        return true;
+    TRY(acl_rights(n->access->account->store, db, mailbox_id, n->access->caller_id, &rights, err));
+    n->of_mailbox = mailbox_id;
+    n->of_mailbox_ok = (rights & RIGHT_LOOKUP) && (rights & NOTED_BY);
+    return true;
+}
+
+/* Of another's only what is shared, and of no account. */
+static bool is_shown(struct noted *n, struct db *db, const struct annotation *a, bool *ret,
+                     struct err *err)
+{
+    *ret = !n->one_mailbox || a->mailbox_id == n->mailbox_id;
+    if (!*ret || n->access->is_own)
+        return true;
+    *ret = a->mailbox_id != 0 && str_starts_with(a->name, STR("/shared/"));
+    if (!*ret)
+        return true;
+    TRY(may_read_notes(n, db, a->mailbox_id, err));
+    *ret = n->of_mailbox_ok;
+    return true;
+}
+
+static bool add_notes(struct noted *n, struct db *db, const struct annotation_list *list,
+                      struct arena *arena, Mailrail__AnnotationsReply *reply, struct err *err)
+{
+    reply->annotations = arena_new_array(arena, list->items.len, Mailrail__Annotation *);
+    if (!reply->annotations)
+        return reply_no_room(err);
+    for (size_t i = 0; i < list->items.len; i++) {
+        bool shown;
+        TRY(is_shown(n, db, &list->items.items[i], &shown, err));
+        if (!shown)
+            continue;
+        Mailrail__Annotation *a = reply_annotation(&list->items.items[i], arena);
+        if (!a)
+            return reply_no_room(err);
+        reply->annotations[reply->n_annotations++] = a;
+    }
+    return true;
+}
+
+static bool annotations_snapshot(struct noted *n, struct db *db,
+                                 const Mailrail__AnnotationsRequest *request,
                                  const struct granted *granted, struct arena *arena,
                                  Mailrail__AnnotationsReply *reply, struct err *err)
 {
     struct mailbox m = {.id = 0};
     struct annotation_list list;
     struct str name = str_from_cstr(request->name);
-    if (!str_is_empty(name))
+    if (n->one_mailbox && !str_is_empty(name))
         TRY(mailbox_name_check(name, arena, &name, err) &&
             mailbox_by_name(db, name, arena, &m, err) &&
             mailbox_is_checked(&m, granted->mailbox_id, err));
+    n->mailbox_id = m.id;
     TRY(annotations_read(db, request->since_modseq, arena, &list, err));
-    bool ok = true;
     reply->modseq = list.modseq;
-    reply->annotations = arena_new_array(arena, list.items.len, Mailrail__Annotation *);
-    for (size_t i = 0; ok && reply->annotations && i < list.items.len; i++) {
-        const struct annotation *item = &list.items.items[i];
-        if (request->one_mailbox && item->mailbox_id != m.id)
-            continue;
-        if (granted->mailbox_id != 0 && !str_starts_with(item->name, STR("/shared/")))
-            continue;
-        Mailrail__Annotation *a = reply_annotation(item, arena);
-        reply->annotations[reply->n_annotations++] = a;
-        ok = a != NULL;
-    }
+    bool ok = add_notes(n, db, &list, arena, reply, err);
     annotations_release(&list);
-    return (ok && reply->annotations) || reply_no_room(err);
+    return ok;
 }
-
-/* RFC 5464 3: whose right it is to read annotations of another's mailbox. To set them takes the
- * right to write. */
-#define NOTED_BY (RIGHT_READ | RIGHT_SEEN | RIGHT_WRITE | RIGHT_INSERT | RIGHT_POST)
 
 static bool may_annotate(struct rpc_call *call, const struct access *access, const char *mailbox,
                          uint32_t some, struct granted *ret, struct err *err)
@@ -142,11 +187,12 @@ static bool annotations(struct rpc_call *call, const struct access *access,
                         Mailrail__AnnotationsReply *reply, struct err *err)
 {
     struct db *db;
-    struct granted granted;
-    TRY(may_annotate(call, access, request->one_mailbox ? request->name : "", NOTED_BY, &granted,
-                     err));
+    struct granted granted = {.rights = RIGHTS_ALL};
+    struct noted noted = {.access = access, .one_mailbox = request->one_mailbox};
+    if (request->one_mailbox)
+        TRY(may_annotate(call, access, request->name, NOTED_BY, &granted, err));
     TRY(account_read_begin(access->account, &db, err));
-    bool ok = annotations_snapshot(db, request, &granted, call->arena, reply, err);
+    bool ok = annotations_snapshot(&noted, db, request, &granted, call->arena, reply, err);
     account_read_end(access->account, db);
     return ok;
 }

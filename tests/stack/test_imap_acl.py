@@ -284,3 +284,37 @@ def test_rights_survive_a_crash_of_store(mailrail, ann, bob):
     wait_until(lambda: b" OK " in bob(f"SELECT {SHARED}")[-1], 60, "store to be back")
     assert b'"bob@example.org" lr' in ann("GETACL team")[0]
     mailrail.command("verifydata")
+
+
+def notes(client, names="/shared/comment /private/comment"):
+    """What LIST tells of annotations of others' mailboxes."""
+    return [line for line in client.ok(f'LIST "" "*" RETURN (METADATA ({names}))')
+            if line.startswith(b"* METADATA") and b"Other Users" in line]
+
+
+def test_list_gives_annotations_of_mailboxes_that_are_shared(mailrail, ann, bob):
+    """RFC 9590, with the rights of RFC 5464 3; nobody is told what is private."""
+    ann.ok('SETMETADATA team (/shared/comment "of all" /private/comment "of mine")')
+    ann.ok("CREATE hidden")
+    ann.ok('SETMETADATA hidden (/shared/comment "of nobody")')
+    ann.ok('SETMETADATA "" (/shared/comment "of the account")')
+    bob.ok('SETMETADATA INBOX (/shared/comment "own")')
+    assert not notes(bob)
+    grant(ann, "l")
+    assert not notes(bob), "looking up is not reading"
+    for rights in ("lr", "ls", "lw", "li", "lp"):
+        grant(ann, rights)
+        assert notes(bob) == [b'* METADATA %s (/shared/comment "of all" /private/comment NIL)' % SHARED.encode()]
+    assert b'* METADATA Inbox (/shared/comment "own")' in bob('LIST "" "*" RETURN (METADATA (/shared/comment))')
+    grant(ann, "r")
+    assert not notes(bob)
+    grant(ann, "lr", "anyone")
+    mailrail.add_account("carl", "carl@example.org")
+    with User(mailrail, "carl@example.org") as carl:
+        carl.ok("CREATE other")
+        carl.ok('SETMETADATA other (/shared/comment "of Carl")')
+        grant(carl, "lr", mailbox="other")
+        assert notes(bob, "/shared/comment") == [
+            b'* METADATA %s (/shared/comment "of all")' % SHARED.encode(),
+            b'* METADATA "Other Users/carl@example.org/other" (/shared/comment "of Carl")']
+        assert len(notes(carl)) == 1
