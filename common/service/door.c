@@ -6,7 +6,7 @@
 
 static const struct door doors[] = {
     {"auth", {"store"}, {"imap", "submission"}},
-    {"delivery", {"store"}, {"queue-deliverer", "smtp-in"}},
+    {"delivery", {"store"}, {"mailrail", "queue-deliverer", "smtp-in"}},
     {"directory", {"store"}, {"mailrail"}},
     {"dns", {"dns-resolver"}, {"mailrail", "queue-deliverer", "smtp-in"}},
     {"events", {"store"}, {"imap", "queue-deliverer", "submission"}},

@@ -5,7 +5,8 @@
 
 /*
  * Every RPC that the command makes, as plain functions. Doors: `directory`, `queueadmin` and
- * `maintenance` of store (proto/directory.proto), `dns` of dns-resolver (proto/dns.proto).
+ * `maintenance` of store (proto/directory.proto), `delivery` of store (proto/delivery.proto), `dns`
+ * of dns-resolver (proto/dns.proto).
  *
  * `transfer` has a file of its own (backend_transfer.h), because its calls share a connection.
  *
@@ -249,5 +250,35 @@ struct dns_answer {
 /* `type` as "MX", any case; ERR_SYNTAX for an unknown one. */
 bool backend_dns_lookup(struct backend *b, struct str type, struct str name, struct dns_answer *ret,
                         struct err *err);
+
+/* ---- Delivery (backend_delivery.c) */
+
+struct delivery_target {
+    uint64_t account_id;
+    struct str account;
+    struct str mailbox;
+};
+
+/* Addresses are decoded, domains in A-label form; both parts of a sender empty: none. */
+struct delivery_message {
+    struct str key; /* 16 bytes: a repeated delivery is none */
+    struct str sender_localpart, sender_domain;
+    struct str recipient_localpart, recipient_domain;
+    struct str from_localpart, from_domain; /* of the From field, when it has one address */
+    bool smtputf8;
+    struct str prefix;     /* trace headers */
+    struct str structure;  /* encoded, of the text alone */
+    struct str spool_name; /* of the text; empty: it is `content` */
+    struct str content;
+    uint64_t size;
+};
+
+/* Where an address leads. ERR_NOT_FOUND, ERR_STATE: it is none of ours, or takes no mail; the
+ * detail says which. */
+bool backend_resolve(struct backend *b, struct str localpart, struct str domain,
+                     struct delivery_target *ret, struct err *err);
+/* On disk when it returns. */
+bool backend_deliver(struct backend *b, const struct delivery_message *message,
+                     const struct delivery_target *to, uint32_t *ret_uid, struct err *err);
 
 #endif

@@ -14,6 +14,7 @@ const struct command_group command_groups[] = {
     {"Certificates", certificate_commands},
     {"The bus", bus_commands},
     {"DNS", dns_commands},
+    {"Single messages", message_commands},
     {"Following a message", trace_commands},
 };
 const size_t command_group_count = ARRAY_LEN(command_groups);

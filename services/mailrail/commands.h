@@ -15,6 +15,7 @@ extern const struct command config_commands[];
 extern const struct command dns_commands[];
 extern const struct command domain_commands[];
 extern const struct command maintenance_commands[];
+extern const struct command message_commands[];
 extern const struct command queue_commands[];
 extern const struct command setup_commands[];
 extern const struct command system_commands[];

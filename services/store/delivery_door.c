@@ -148,7 +148,7 @@ static void report_delivery(const struct rpc_call *call, const Mailrail__Recipie
 static bool deliver_all(struct rpc_call *call, const Mailrail__DeliverRequest *request,
                         Mailrail__DeliverReply *reply, struct err *err)
 {
-    static const char *const receivers[] = {"smtp-in", "queue-deliverer", NULL};
+    static const char *const receivers[] = {"smtp-in", "queue-deliverer", "mailrail", NULL};
     struct new_message message = {
         .text = {.spool_name = str_from_cstr(request->spool_name),
                  .content = bytes_of(request->content),

@@ -21,7 +21,7 @@ from world import make_world  # noqa: F401
 
 ACCESS = deployment.access()
 DOORS = sorted({door for opens, *_ in ACCESS.values() for door in opens})
-PARTS = ["accounts", "keys", "queue", "tls", "spool/imap", "spool/queue-deliverer", "spool/smtp-in", "spool/submission"]
+PARTS = ["accounts", "keys", "queue", "tls", "spool/imap", "spool/mailrail", "spool/queue-deliverer", "spool/smtp-in", "spool/submission"]
 FORBIDDEN = ["fork", "CLONE_NEWUSER", "ptrace", "mount", "umount2", "unshare", "setns", "chroot", "pivot_root",
              "keyctl", "add_key", "bpf", "perf_event_open", "io_uring_setup", "userfaultfd", "personality",
              "process_vm_readv", "open_by_handle_at", "memfd_create", "kill", "setuid", "mknodat",

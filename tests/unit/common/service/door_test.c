@@ -16,7 +16,7 @@ Test(door, has_its_address_and_certificates_by_who_asks)
     const struct {
         const char *service, *door, *url, *certificate, *first_peer;
     } rows[] = {
-        {"store", "delivery", "tls+tcp://0.0.0.0:7002", "/bus/store.pem", "queue-deliverer"},
+        {"store", "delivery", "tls+tcp://0.0.0.0:7002", "/bus/store.pem", "mailrail"},
         {"smtp-in", "delivery", "tls+tcp://store:7002", "/bus/smtp-in.pem", "store"},
         {"dns-resolver", "dns", "tcp://0.0.0.0:7010", "/bus/dns-resolver.pem", "mailrail"},
         {"imap", "events", "ipc:///run/mailrail/events.sock", "/bus/imap.pem", "store"},
