@@ -1,10 +1,13 @@
 #!/usr/bin/python3
-"""chaos.py with everything that changes mailboxes: services die also under COPY, EXPUNGE, APPEND and imports.
+"""chaos.py with everything that changes mailboxes: services die also under COPY, EXPUNGE, APPEND, imports, and moves
+and copies from one account to another and back.
 
 Besides what chaos.py proves, for each account:
 
 - what was expunged with an OK stays gone;
 - a copy is there as often as COPY was answered with OK, or as it was asked for without an answer;
+- what moved between accounts is there once; after a MOVE without an answer it may be in both of its places, for two
+  databases do not commit together, and nobody repeats the call when imap died (docs/decisions/0027);
 - messages of one APPEND of several, and of one import, are all there or none;
 - a QRESYNC client that comes back after each failure with what it was told has exactly the mailbox in the end: no
   modseq was told for what was not on disk, and none is given twice.
@@ -23,6 +26,8 @@ from sessions_model import numbers
 
 COPIES = "Copies"
 IMPORTED = "Imported"
+SHARED = "Shared"  # of each account: the one before moves messages there, and back
+FOREIGN = "Foreign"  # of each account: the one before copies messages there
 
 
 class Ledger(chaos.Ledger):
@@ -30,8 +35,9 @@ class Ledger(chaos.Ledger):
         super().__init__()
         self.leaving = collections.defaultdict(set)  # asked to be expunged
         self.gone = collections.defaultdict(set)  # that, answered with OK
-        self.copies_asked = collections.defaultdict(collections.Counter)
+        self.copies_asked = collections.defaultdict(collections.Counter)  # by user and mailbox
         self.copies = collections.defaultdict(collections.Counter)
+        self.unanswered = collections.defaultdict(collections.Counter)  # moves to another account, or back
         self.groups = []  # (user, message ids) that come together or not at all
 
     def add_group(self, user, idents):
@@ -62,7 +68,7 @@ class Work(chaos.Load):
 
     def read_once(self, imap, chance):
         user = imap.user
-        what = chance.choice((self.move, self.append, self.copy, self.expunge))
+        what = chance.choice((self.move, self.append, self.copy, self.expunge, self.go_across, self.come_back))
         what(imap, user, chance)
         self.done[what.__name__] += 1
 
@@ -88,23 +94,47 @@ class Work(chaos.Load):
         some = self.some(imap, chance.choice(chaos.MAILBOXES), chance, 3)
         if not some:
             return
+        box = chance.choice((COPIES, FOREIGN))
         with self.ledger.lock:
-            self.ledger.copies_asked[user].update(some.values())
-        imap.command(f"UID COPY {','.join(map(str, some))} {COPIES}")
+            self.ledger.copies_asked[user, box].update(some.values())
+        target = COPIES if box == COPIES else others(neighbour(self.system, user), FOREIGN)
+        imap.command(f"UID COPY {','.join(map(str, some))} {target}")
         code = re.search(rb"\[COPYUID \d+ ([\d:,]+) ", imap.tagged)
         with self.ledger.lock:
-            self.ledger.copies[user].update(some[uid] for uid in (numbers(code[1]) if code else []))
+            self.ledger.copies[user, box].update(some[uid] for uid in (numbers(code[1]) if code else []))
 
-    def expunge(self, imap, user, chance):
-        """From a mailbox that only this connection uses, so that nobody takes a message out between."""
+    def put_aside(self, imap, chance):
+        """Some messages, in a mailbox that only this connection uses, so that nobody takes one out between."""
         some = self.some(imap, chance.choice(chaos.MAILBOXES), chance, 3)
         if not some:
-            return
+            return []
         box = f"Leaving-{self.number()}"
         imap.command(f"CREATE {box}")
         imap.command(f"UID MOVE {','.join(map(str, some))} {box}")
         imap.command(f"SELECT {box}")
-        idents = [ident for _, ident in read_idents(imap)]
+        return [ident for _, ident in read_idents(imap)]
+
+    def cross(self, imap, user, idents, uids, target):
+        with self.ledger.lock:
+            self.ledger.unanswered[user].update(idents)
+        imap.command(f"UID MOVE {uids} {target}")
+        with self.ledger.lock:
+            self.ledger.unanswered[user].subtract(idents)
+            self.done["crossed"] += len(idents)
+
+    def go_across(self, imap, user, chance):
+        idents = self.put_aside(imap, chance)
+        if idents:
+            self.cross(imap, user, idents, "1:*", others(neighbour(self.system, user), SHARED))
+
+    def come_back(self, imap, user, chance):
+        """Of the same messages as another reader of this account, perhaps."""
+        some = self.some(imap, others(neighbour(self.system, user), SHARED), chance, 3)
+        if some:
+            self.cross(imap, user, some.values(), ",".join(map(str, some)), chance.choice(chaos.MAILBOXES))
+
+    def expunge(self, imap, user, chance):
+        idents = self.put_aside(imap, chance)
         with self.ledger.lock:
             self.ledger.leaving[user].update(idents)
         if idents:
@@ -204,7 +234,17 @@ def count_messages(imap, boxes):
 
 
 def mailboxes(imap):
-    return [line.rpartition(b" ")[2].decode() for line in imap.command('LIST "" *')]
+    """Own ones: not those that others share."""
+    return [line.rpartition(b" ")[2].decode() for line in imap.command('LIST "" *') if b"Other Users" not in line]
+
+
+def neighbour(system, user):
+    """Who shares mailboxes with a user."""
+    return system.users[(system.users.index(user) + 1) % len(system.users)]
+
+
+def others(owner, box):
+    return f'"Other Users/{owner}/{box}"'
 
 
 def check(system, ledger):
@@ -212,27 +252,33 @@ def check(system, ledger):
     total = 0
     for user in system.users:
         imap = chaos.Imap(system.imap, user, system.password)
-        there = count_messages(imap, [box for box in mailboxes(imap) if box != COPIES])
-        copies = count_messages(imap, [COPIES])
+        there = count_messages(imap, [box for box in mailboxes(imap) if box not in (COPIES, SHARED, FOREIGN)])
+        copies = {COPIES: count_messages(imap, [COPIES])}
         imap.close()
-        total += there.total() + copies.total()
+        imap = chaos.Imap(system.imap, neighbour(system, user), system.password)
+        there.update(count_messages(imap, [SHARED]))
+        copies[FOREIGN] = count_messages(imap, [FOREIGN])
+        imap.close()
+        total += there.total() + sum(some.total() for some in copies.values())
         check_user(user, there, copies, ledger)
     return total
 
 
 def check_user(user, there, copies, ledger):
     left = ledger.leaving[user]
-    doubled = [ident for ident, count in there.items() if count > 1]
+    unsure = +ledger.unanswered[user]
+    doubled = [ident for ident, count in there.items() if count > 1 + unsure[ident]]
     lost = ledger.acknowledged[user] - left - set(there)
-    risen = ledger.gone[user] & set(there)
-    unknown = (set(there) | set(copies)) - ledger.attempted[user]
+    risen = ledger.gone[user] & set(there) - set(unsure)  # one of two may have been expunged
+    unknown = set(there).union(*copies.values()) - ledger.attempted[user]
     assert not doubled, f"{user}: {len(doubled)} messages are there twice, such as {doubled[:3]}"
     assert not lost, f"{user}: {len(lost)} acknowledged messages are lost, such as {sorted(lost)[:3]}"
     assert not risen, f"{user}: {len(risen)} expunged messages are there, such as {sorted(risen)[:3]}"
     assert not unknown, f"{user}: messages that nobody sent: {sorted(unknown)[:3]}"
-    for ident in ledger.copies_asked[user] | copies:
-        least, most = ledger.copies[user][ident], ledger.copies_asked[user][ident]
-        assert least <= copies[ident] <= most, f"{user}: {copies[ident]} copies of {ident}, not {least} to {most}"
+    for box, found in copies.items():
+        for ident in ledger.copies_asked[user, box] | found:
+            least, most = ledger.copies[user, box][ident], ledger.copies_asked[user, box][ident]
+            assert least <= found[ident] <= most, f"{user}: {found[ident]} copies of {ident} in {box}, not {least} to {most}"
     for owner, idents in ledger.groups:
         wanted = set(idents) - left
         missing = wanted - set(there)
@@ -243,6 +289,11 @@ def run(system, rounds, **options):
     for user in system.users:
         imap = chaos.Imap(system.imap, user, system.password)
         imap.command(f"CREATE {COPIES}")
+        for box in (SHARED, FOREIGN):
+            imap.command(f"CREATE {box}")
+            for other in system.users:
+                if neighbour(system, other) == user:
+                    imap.command(f"SETACL {box} {other} lrswite")
         imap.close()
     loads = []
 
@@ -254,7 +305,8 @@ def run(system, rounds, **options):
     for follower in loads[0].followers:
         follower.check()
     options.get("progress", print)(f"done besides: {dict(loads[0].done)}")
-    assert all(loads[0].done[what] for what in ("move", "append", "copy", "expunge", "import_all", "follow"))
+    kinds = ("move", "append", "copy", "expunge", "go_across", "come_back", "crossed", "import_all", "follow")
+    assert all(loads[0].done[what] for what in kinds)
 
 
 if __name__ == "__main__":
