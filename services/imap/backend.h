@@ -156,6 +156,11 @@ struct mailbox_list {
     size_t len;
     const struct str *subscriptions; /* by name */
     size_t subscription_count;
+    /* With `others`: accounts that may share something. */
+    const uint64_t *owners;
+    size_t owner_count;
+    const uint64_t *unread_owners; /* those whose mailboxes are missing for now */
+    size_t unread_owner_count;
 };
 
 /* `others`: also mailboxes of others that the caller may know of, as "Other Users/<who>/<name>". */

@@ -13,6 +13,10 @@ bool backend_list(struct backend *b, const struct backend_call *call, bool other
         .mailboxes = arena_new_array(call->arena, reply->n_mailboxes + 1, struct mailbox_info),
         .subscriptions = wire_strs(call->arena, reply->subscriptions, reply->n_subscriptions),
         .subscription_count = reply->n_subscriptions,
+        .owners = reply->owners, /* in the arena, as all of the reply */
+        .owner_count = reply->n_owners,
+        .unread_owners = reply->unread_owners,
+        .unread_owner_count = reply->n_unread_owners,
     };
     if (!ret->mailboxes || !ret->subscriptions)
         return err_set(err, ERR_LIMIT, "too many mailboxes");

@@ -106,14 +106,11 @@ static bool is_subscribed(const struct mailbox_list *list, struct str name)
     return false;
 }
 
-/* The mailboxes of others are not "personal". */
 static bool is_searched(const struct esearch_work *work, const struct mailbox_list *list,
                         const struct mailbox_info *info)
 {
     bool subscribed = is_subscribed(list, info->name);
     for (size_t i = 0; i < work->filter_count; i++) {
-        if (info->owner != 0 && work->filters[i].scope == FILTER_PERSONAL)
-            continue;
         if (mailbox_filter_covers(&work->filters[i], info->name, subscribed))
             return true;
     }

@@ -65,8 +65,7 @@ static enum session_next respond_created(struct imap *imap, uint64_t owner, uint
 }
 
 /* Only the owner is subscribed to what is made. */
-static void write_created(struct imap *imap, struct str prefix, struct str name,
-                          struct str old_name)
+static void tell_created(struct imap *imap, struct str prefix, struct str name, struct str old_name)
 {
     struct buf *out = imap_out(imap);
     buf_append(out, prefix.len > 0 ? STR("* LIST () \"/\" ") : STR("* LIST (\\Subscribed) \"/\" "));
@@ -78,6 +77,8 @@ static void write_created(struct imap *imap, struct str prefix, struct str name,
         buf_append(out, STR("))"));
     }
     buf_append(out, STR("\r\n"));
+    notify_own(imap, NOTIFY_MAILBOX_NAME | (prefix.len > 0 ? 0u : NOTIFY_SUBSCRIPTION), true, false,
+               name);
 }
 
 enum session_next cmd_create(struct imap *imap, struct cursor *args)
@@ -104,10 +105,7 @@ enum session_next cmd_create(struct imap *imap, struct cursor *args)
     for (size_t i = 0; i < created.len; i++) {
         bool altered = i + 1 == created.len &&
                        !str_eq_nocase(str_skip(create.name, prefix.len), created.names[i]);
-        write_created(imap, prefix, created.names[i], altered ? create.name : STR_NULL);
-        if (call.owner == 0)
-            notify_own(imap, NOTIFY_MAILBOX_NAME | NOTIFY_SUBSCRIPTION, true, false,
-                       created.names[i]);
+        tell_created(imap, prefix, created.names[i], altered ? create.name : STR_NULL);
     }
     return respond_created(imap, shared_owner(imap, &call), mailbox_id);
 }
@@ -128,14 +126,13 @@ static bool take_name(struct imap *imap, struct cursor *c, struct str *ret, stru
 enum session_next cmd_delete(struct imap *imap, struct cursor *args)
 {
     struct err err;
-    struct str name;
+    struct str name, own_name;
     if (!take_name(imap, args, &name, &err))
         return respond_syntax(imap, &err);
     struct backend_call call = imap_call(imap);
-    if (shared_find(imap, name, &call, &name, &err) &&
-        backend_delete(imap->server->backend, &call, name, &err)) {
-        if (call.owner == 0)
-            notify_own(imap, NOTIFY_MAILBOX_NAME, false, false, as_written(imap, name));
+    if (shared_find(imap, name, &call, &own_name, &err) &&
+        backend_delete(imap->server->backend, &call, own_name, &err)) {
+        notify_own(imap, NOTIFY_MAILBOX_NAME, false, false, as_written(imap, name));
         return respond_ok(imap, "deleted");
     }
     if (err.kind == ERR_CONFLICT)
@@ -155,11 +152,12 @@ static bool find_side(struct imap *imap, struct str *name, struct backend_call *
     return err->kind == ERR_NOT_FOUND;
 }
 
-/* With what is below it, and the levels above that were missing. */
+/* With what is below it, and the levels above that were missing; of another's the client is told
+ * of these, which it may not be able to see. */
 static void note_renamed(struct imap *imap, struct str to)
 {
     notify_own(imap, NOTIFY_MAILBOX_NAME, true, true, to);
-    for (size_t i = 1; i < to.len; i++)
+    for (size_t i = 1; i < to.len && !shared_is_name(to); i++)
         if (to.ptr[i] == '/')
             notify_own(imap, NOTIFY_MAILBOX_NAME, true, false, str_slice(to, 0, i));
 }
@@ -173,6 +171,7 @@ enum session_next cmd_rename(struct imap *imap, struct cursor *args)
     struct str to = name_take(imap, args);
     if (!cursor_finish(args, &err))
         return respond_syntax(imap, &err);
+    struct str told = to;
     struct backend_call call, target;
     if (!find_side(imap, &from, &call, &err) || !find_side(imap, &to, &target, &err))
         return respond_err(imap, &err);
@@ -182,8 +181,7 @@ enum session_next cmd_rename(struct imap *imap, struct cursor *args)
         return respond_no(imap, "[NONEXISTENT] no such mailbox");
     if (!backend_rename(imap->server->backend, &call, from, to, &err))
         return respond_err(imap, &err);
-    if (call.owner == 0)
-        note_renamed(imap, as_written(imap, to));
+    note_renamed(imap, as_written(imap, told));
     if (imap->selected.view) /* Inbox gives its messages away; else only the name is new */
         view_nudge(imap->selected.view, UINT64_MAX);
     return respond_ok(imap, "renamed");

@@ -262,5 +262,6 @@ enum session_next cmd_setmetadata(struct imap *imap, struct cursor *args)
     if (!backend_annotate(imap->server->backend, &call, mailbox, items, count, &imap->metadata_own,
                           &err))
         return not_set(imap, &err);
+    imap->metadata_own_owner = call.owner;
     return respond_ok(imap, "entries set");
 }

@@ -2,6 +2,7 @@
 
 #include "services/imap/names.h"
 #include "services/imap/parse.h"
+#include "services/imap/shared.h"
 
 #define NAMES_MAX 1000 /* in one filter */
 
@@ -81,6 +82,14 @@ static bool is_named(const struct mailbox_filter *filter, struct str name)
     return false;
 }
 
+bool mailbox_filter_may_cover_others(const struct mailbox_filter *filter)
+{
+    for (size_t i = 0; i < filter->name_count; i++)
+        if (str_eq(filter->names[i], STR(SHARED_NAMESPACE)) || shared_is_name(filter->names[i]))
+            return true;
+    return filter->scope == FILTER_SUBSCRIBED;
+}
+
 bool mailbox_filter_covers(const struct mailbox_filter *filter, struct str name, bool subscribed)
 {
     switch (filter->scope) {
@@ -88,7 +97,7 @@ bool mailbox_filter_covers(const struct mailbox_filter *filter, struct str name,
     case FILTER_SELECTED_DELAYED:
         return false;
     case FILTER_PERSONAL:
-        return true;
+        return !shared_is_name(name);
     case FILTER_SUBSCRIBED:
         return subscribed;
     case FILTER_SUBTREE:

@@ -12,7 +12,7 @@
 enum filter_scope {
     FILTER_SELECTED,
     FILTER_SELECTED_DELAYED,
-    FILTER_PERSONAL, /* all mailboxes are; "inboxes" too, since filters may deliver anywhere */
+    FILTER_PERSONAL, /* all own mailboxes are; "inboxes" too, since filters may deliver anywhere */
     FILTER_SUBSCRIBED,
     FILTER_SUBTREE,
     FILTER_SUBTREE_ONE,
@@ -29,6 +29,8 @@ struct mailbox_filter {
 struct mailbox_filter mailbox_filter_take(struct imap *imap, struct cursor *c, struct arena *arena);
 /* FILTER_SELECTED or FILTER_SELECTED_DELAYED: about no mailbox by its name. */
 bool mailbox_filter_is_selected(const struct mailbox_filter *filter);
+/* Can it be about mailboxes of others? */
+bool mailbox_filter_may_cover_others(const struct mailbox_filter *filter);
 bool mailbox_filter_covers(const struct mailbox_filter *filter, struct str name, bool subscribed);
 
 #endif

@@ -137,25 +137,29 @@ void metadata_close(struct imap *imap)
 /* To who has enabled METADATA all is told, else what NOTIFY asks for. */
 static bool is_told(const struct imap *imap, const struct annotation *a)
 {
-    if (a->modseq == imap->metadata_own)
+    if (a->modseq == imap->metadata_own && imap->metadata_own_owner == 0)
         return false;
     return imap->metadata ||
            notify_tells_metadata(imap, a->mailbox_id == 0 ? STR_NULL : a->mailbox);
 }
 
-static void tell_one(struct imap *imap, const struct annotation *a)
+void metadata_write_change(struct imap *imap, struct str mailbox, const struct annotation *a)
 {
     struct buf *out = imap_out(imap);
-    if (!is_told(imap, a))
-        return;
     buf_append(out, STR("* METADATA "));
-    if (a->mailbox_id == 0)
+    if (str_is_null(mailbox))
         buf_append(out, STR("\"\""));
     else
-        respond_mailbox(imap, out, a->mailbox);
+        respond_mailbox(imap, out, mailbox);
     buf_append_char(out, ' ');
     buf_append(out, a->name);
     buf_append(out, STR("\r\n"));
+}
+
+static void tell_one(struct imap *imap, const struct annotation *a)
+{
+    if (is_told(imap, a))
+        metadata_write_change(imap, a->mailbox_id == 0 ? STR_NULL : a->mailbox, a);
 }
 
 void metadata_tell(struct imap *imap)

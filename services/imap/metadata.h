@@ -29,6 +29,10 @@ void metadata_write_value(struct imap *imap, struct buf *out, const struct annot
 void metadata_write_list(struct imap *imap, const struct mailbox_info *mailbox,
                          const struct annotations *all, const struct str *names, size_t count);
 
+/* "* METADATA mailbox name": something was noted there, or taken away; with a null name about the
+ * account. */
+void metadata_write_change(struct imap *imap, struct str mailbox, const struct annotation *a);
+
 /* ENABLE METADATA: from now on the client is told of changes that others make. */
 void metadata_enable(struct imap *imap);
 /* NOTIFY asks for changes (RFC 5465 5.6): of those from now on, unless it is told of them already.

@@ -1,6 +1,7 @@
 #include "services/imap/notify_internal.h"
 
 #include "services/imap/select.h"
+#include "services/imap/shared.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,8 @@ static void drop_opposite(struct notify *n, unsigned events, bool made, struct s
 void notify_own(struct imap *imap, unsigned events, bool made, bool below, struct str name)
 {
     struct notify *n = notify_state(imap);
-    if (!n || !n->others)
+    bool is_in_lists = n && n->others && (n->shared || !shared_is_name(name));
+    if (!is_in_lists)
         return;
     if (own_changes_are_many(n))
         notify_report(imap);
@@ -159,6 +161,13 @@ struct arena *notify_arena(struct notify *n)
     return &n->arena;
 }
 
+static void note_scope(struct notify *n, const struct mailbox_filter *filter)
+{
+    bool subscribed = filter->scope == FILTER_SUBSCRIBED;
+    n->subscribed = n->subscribed || subscribed;
+    n->names_others = n->names_others || (!subscribed && mailbox_filter_may_cover_others(filter));
+}
+
 bool notify_start(struct imap *imap, struct notify *n, const struct notify_request *request,
                   struct err *err)
 {
@@ -167,9 +176,11 @@ bool notify_start(struct imap *imap, struct notify *n, const struct notify_reque
     if (request->len == (request->selected ? 1u : 0u))
         return true;
     n->others = true;
+    for (size_t i = 0; i < request->len && shared_is_shown(imap); i++)
+        note_scope(n, &request->groups[i].filter);
     watch(imap, n);
     struct backend_call call = imap_call(imap);
-    n->known = account_list(imap->account, &call, false, 0, err);
+    n->known = notify_list(imap, n, &call, 0, err);
     return n->known != NULL;
 }
 
@@ -208,6 +219,7 @@ void notify_free(struct imap *imap, struct notify *n)
     if (!n)
         return;
     unwatch(imap, n);
+    notify_unfollow(imap, n);
     notify_own_settle(n, UINT64_MAX);
     array_release(&n->own);
     snapshot_unref(n->known);

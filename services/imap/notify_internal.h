@@ -31,7 +31,33 @@ struct notify {
     size_t part;            /* of the report */
     size_t at;              /* in the part's list */
     ARRAY_OF(struct own_change) own;
+    bool names_others;                    /* mailboxes of others are asked for by their names, */
+    bool subscribed;                      /* or are, when they are subscribed to */
+    bool shared;                          /* so they are in the lists */
+    ARRAY_OF(struct followed *) followed; /* then, and as long: whoever may share something */
 };
+
+/* Another account, of which the session hears. */
+struct followed {
+    struct account *account;
+    struct account_watch watch;
+    uint64_t annotation_events; /* of what was told */
+    uint64_t annotation_modseq;
+};
+
+/* ---- Mailboxes of others (notify_shared.c) */
+
+/* How many events there were about the account and those that it follows. */
+uint64_t notify_events(struct imap *imap, const struct notify *n);
+/* All that the session may hear of, with mailboxes of others when these are asked for; later than
+ * the snapshot numbered `after`. The caller gets a reference; NULL when store does not tell. */
+struct snapshot *notify_list(struct imap *imap, struct notify *n, const struct backend_call *call,
+                             uint64_t after, struct err *err) MUST_USE;
+/* Tells of annotations in mailboxes of others that the client knows. */
+void notify_tell_notes(struct imap *imap, struct notify *n);
+void notify_unfollow(struct imap *imap, struct notify *n);
+
+/* ---- Both */
 
 /* Does the session hear of such an event of this mailbox? */
 bool notify_wants(const struct notify *n, const struct snapshot *s, struct str name,

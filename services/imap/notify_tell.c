@@ -1,6 +1,7 @@
 #include "services/imap/notify_internal.h"
 
 #include "services/imap/respond.h"
+#include "services/imap/rights.h"
 #include "services/imap/select.h"
 
 /*
@@ -97,13 +98,13 @@ static void tell_name(struct imap *imap, const struct notify *n, const struct ma
 static bool took_a_name(const struct notify *n, const struct mailbox_info *m)
 {
     const struct mailbox_info *before = snapshot_find(n->known, m->name);
-    return before && map_get_u64(&n->now->by_id, before->id);
+    return before && snapshot_find_same(n->now, before);
 }
 
 static void tell_new(struct imap *imap, const struct notify *n, size_t at)
 {
     const struct mailbox_info *m = &n->now->list.mailboxes[at];
-    if (!map_get_u64(&n->known->by_id, m->id) && !took_a_name(n, m))
+    if (!snapshot_find_same(n->known, m) && !took_a_name(n, m))
         tell_name(imap, n, m, STR_NULL);
 }
 
@@ -111,7 +112,7 @@ static void tell_new(struct imap *imap, const struct notify *n, size_t at)
 static void tell_renamed(struct imap *imap, const struct notify *n, size_t at)
 {
     const struct mailbox_info *m = &n->now->list.mailboxes[n->now->list.len - 1 - at];
-    const struct mailbox_info *before = map_get_u64(&n->known->by_id, m->id);
+    const struct mailbox_info *before = snapshot_find_same(n->known, m);
     if (before && !str_eq(before->name, m->name))
         tell_name(imap, n, m, before->name);
 }
@@ -119,14 +120,24 @@ static void tell_renamed(struct imap *imap, const struct notify *n, size_t at)
 static void tell_new_again(struct imap *imap, const struct notify *n, size_t at)
 {
     const struct mailbox_info *m = &n->now->list.mailboxes[at];
-    if (!map_get_u64(&n->known->by_id, m->id) && took_a_name(n, m))
+    if (!snapshot_find_same(n->known, m) && took_a_name(n, m))
         tell_name(imap, n, m, STR_NULL);
+}
+
+/* Mailboxes that could not be listed now are still there. */
+static bool is_unread(const struct notify *n, const struct mailbox_info *before)
+{
+    for (size_t i = 0; i < n->now->list.unread_owner_count; i++)
+        if (n->now->list.unread_owners[i] == before->owner)
+            return true;
+    return false;
 }
 
 static void tell_removed(struct imap *imap, const struct notify *n, size_t at)
 {
     const struct mailbox_info *before = &n->known->list.mailboxes[at];
-    if (!map_get_u64(&n->now->by_id, before->id) && !snapshot_find(n->now, before->name) &&
+    if (!is_unread(n, before) && !snapshot_find_same(n->now, before) &&
+        !snapshot_find(n->now, before->name) &&
         !is_own(n, NOTIFY_MAILBOX_NAME, false, before->name) && knows_rev2_words(imap, n) &&
         notify_wants(n, n->known, before->name, NOTIFY_MAILBOX_NAME))
         write_list(imap, n, before->name, STR_NULL);
@@ -148,7 +159,7 @@ static void tell_own_removed(struct imap *imap, const struct notify *n, size_t a
 static bool is_told_by_name(const struct notify *n, struct str name)
 {
     const struct mailbox_info *m = snapshot_find(n->now, name);
-    const struct mailbox_info *before = m ? map_get_u64(&n->known->by_id, m->id) : NULL;
+    const struct mailbox_info *before = m ? snapshot_find_same(n->known, m) : NULL;
     return m && !(before && str_eq(before->name, name)) &&
            notify_wants(n, n->now, name, NOTIFY_MAILBOX_NAME);
 }
@@ -175,16 +186,16 @@ static void tell_unsubscribed(struct imap *imap, const struct notify *n, size_t 
 static bool is_selected(struct imap *imap, const struct mailbox_info *m)
 {
     struct view *view = imap->selected.view;
-    return view && view_owner(view) == account_id(imap->account) &&
-           view_info(view).mailbox_id == m->id;
+    uint64_t owner = m->owner != 0 ? m->owner : account_id(imap->account);
+    return view && view_owner(view) == owner && view_info(view).mailbox_id == m->id;
 }
 
 static void tell_messages(struct imap *imap, const struct notify *n, size_t at)
 {
     static const struct mailbox_info nothing = {.uidnext = 1};
     const struct mailbox_info *m = &n->now->list.mailboxes[at];
-    const struct mailbox_info *before = map_get_u64(&n->known->by_id, m->id);
-    if (is_selected(imap, m))
+    const struct mailbox_info *before = snapshot_find_same(n->known, m);
+    if (is_selected(imap, m) || !(m->rights & RIGHT_READ))
         return;
     if (n->initial) {
         if (notify_wants(n, n->now, m->name, NOTIFY_MESSAGE_NEW))
@@ -249,17 +260,17 @@ static bool is_due(struct imap *imap, const struct notify *n)
 {
     if (!n->known || own_changes_are_many(n))
         return true;
-    return n->asked ? n->known->events != account_events(imap->account)
+    return n->asked ? n->known->events != notify_events(imap, n)
                     : n->known->mailbox_events != account_mailbox_events(imap->account);
 }
 
-static struct snapshot *list(struct imap *imap, const struct notify *n, struct err *err)
+static struct snapshot *list(struct imap *imap, struct notify *n, struct err *err)
 {
     struct arena arena;
     uint64_t after = own_changes_are_many(n) ? array_last(&n->own).snapshots : 0;
     arena_init(&arena, 64 * 1024);
     struct backend_call call = imap_call_in(imap, &arena);
-    struct snapshot *s = account_list(imap->account, &call, !n->asked, after, err);
+    struct snapshot *s = notify_list(imap, n, &call, after, err);
     arena_release(&arena);
     return s;
 }
@@ -293,10 +304,9 @@ static void end_report(struct notify *n)
     notify_own_settle(n, n->known->number);
 }
 
-bool notify_report(struct imap *imap)
+static bool tell_differences(struct imap *imap, struct notify *n)
 {
-    struct notify *n = notify_state(imap);
-    if (!n || !n->others || (!n->now && !begin_report(imap, n)))
+    if (!n->now && !begin_report(imap, n))
         return true;
     for (; n->part < ARRAY_LEN(parts); n->part++, n->at = 0) {
         size_t count =
@@ -308,5 +318,16 @@ bool notify_report(struct imap *imap)
         }
     }
     end_report(n);
+    return true;
+}
+
+bool notify_report(struct imap *imap)
+{
+    struct notify *n = notify_state(imap);
+    if (!n || !n->others)
+        return true;
+    if (!tell_differences(imap, n))
+        return false;
+    notify_tell_notes(imap, n); /* with the names that were told now */
     return true;
 }

@@ -229,7 +229,7 @@ static bool read_newest(struct account *a, const struct backend_call *call, stru
 {
     uint64_t number = ++a->snapshots;
     uint64_t mailbox_events = a->mailbox_events, events = account_events(a);
-    struct snapshot *s = snapshot_read(a->registry->backend, call, err);
+    struct snapshot *s = snapshot_read(a->registry->backend, call, false, err);
     if (!s)
         return false;
     s->number = number;

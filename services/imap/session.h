@@ -113,9 +113,10 @@ struct imap {
 
     bool metadata; /* METADATA was enabled: changes of annotations are told */
     struct account_watch metadata_watch;
-    uint64_t metadata_events; /* account_annotation_events of what was told */
-    uint64_t metadata_modseq; /* and the modseq */
-    uint64_t metadata_own;    /* the modseq of an own change */
+    uint64_t metadata_events;    /* account_annotation_events of what was told */
+    uint64_t metadata_modseq;    /* and the modseq */
+    uint64_t metadata_own;       /* the modseq of an own change, */
+    uint64_t metadata_own_owner; /* in whose mailbox; 0: an own one */
 
     struct selected selected;
     struct announcement announcement;

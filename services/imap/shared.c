@@ -15,7 +15,7 @@ bool shared_find(struct imap *imap, struct str name, struct backend_call *call, 
 {
     struct str who, mailbox;
     *ret = name;
-    if (!str_starts_with(name, STR(SHARED_NAMESPACE "/")) || !shared_is_shown(imap))
+    if (!shared_is_name(name) || !shared_is_shown(imap))
         return true;
     str_cut(str_skip(name, sizeof(SHARED_NAMESPACE)), '/', &who, &mailbox);
     if (str_is_empty(mailbox))

@@ -16,6 +16,12 @@
 bool shared_find(struct imap *imap, struct str name, struct backend_call *call, struct str *ret,
                  struct err *err) MUST_USE;
 
+/* Is it a name in their namespace? Nobody has an own mailbox there. */
+static inline bool shared_is_name(struct str name)
+{
+    return str_starts_with(name, STR(SHARED_NAMESPACE "/"));
+}
+
 /* Are names of others shown to this account? */
 bool shared_is_shown(const struct imap *imap);
 

@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "services/store/directory_shares.h"
 #include "services/store/mailbox_name.h"
+#include "services/store/publish.h"
 
 #define INDEX_TURNS 100
 
@@ -164,10 +165,13 @@ bool acl_take_guess(struct account *account, struct err *err)
     return ok;
 }
 
-static bool add_to_index(struct account *account, uint64_t reader, struct err *err)
+/* Who was not in it does not hear of the owner, and has to be told that there is something new. */
+static bool add_to_index(struct account *account, uint64_t reader, bool *ret_is_new,
+                         struct err *err)
 {
     bool is_there;
     TRY(directory_has_share(account->store, account->id, reader, &is_there, err));
+    *ret_is_new = !is_there;
     return is_there || (need_turn(account, err) &&
                         directory_set_share(account->store, account->id, reader, true, err));
 }
@@ -187,10 +191,12 @@ static bool set_with_index(struct account *account, const struct change_request 
                            const struct acl_set *op, struct err *err)
 {
     uint64_t reader = op->entry.account_id;
-    bool still;
+    bool still, is_new = false;
     if (op->mode != ACL_MODE_REMOVE && !op->entry.negative && op->entry.rights != 0)
-        TRY(add_to_index(account, reader, err));
+        TRY(add_to_index(account, reader, &is_new, err));
     TRY(account_change(account, request, err) && has_reader(account, reader, &still, err));
+    if (is_new)
+        publish_share(account->store, reader);
     return still || remove_from_index(account, reader, err);
 }
 

@@ -47,6 +47,15 @@ void publish_change(const struct change *c)
     publish_account(events, &event);
 }
 
+void publish_share(struct store *store, uint64_t reader)
+{
+    Mailrail__AccountChanged event = MAILRAIL__ACCOUNT_CHANGED__INIT;
+    event.account_id = reader;
+    event.mailboxes_changed = true;
+    if (store->events)
+        publish_account(store->events, &event);
+}
+
 void publish_account_removed(struct store *store, uint64_t account_id)
 {
     Mailrail__AccountChanged event = MAILRAIL__ACCOUNT_CHANGED__INIT;

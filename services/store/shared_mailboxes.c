@@ -30,6 +30,8 @@ struct shared_walk {
     struct amount of_owner; /* of the present one */
     struct amount of_all;
     ARRAY_OF(Mailrail__MailboxInfo *) found;
+    uint64_t *unread; /* owners, with room for all */
+    size_t unread_count;
 };
 
 static void count_mailbox(struct amount *amount, const Mailrail__MailboxInfo *info)
@@ -104,9 +106,11 @@ static void add_owner(struct shared_walk *w, uint64_t owner)
 {
     struct err err;
     arena_reset(&w->scratch);
-    if (!read_owner(w, owner, &err) && err.kind != ERR_NOT_FOUND)
-        log_warn(&w->store->log, "mailboxes that an account shares are not listed",
-                 LOG_U64("owner", owner), LOG_ERR(&err));
+    if (read_owner(w, owner, &err) || err.kind == ERR_NOT_FOUND)
+        return;
+    w->unread[w->unread_count++] = owner;
+    log_warn(&w->store->log, "mailboxes that an account shares are not listed",
+             LOG_U64("owner", owner), LOG_ERR(&err));
 }
 
 static bool append_found(const struct shared_walk *w, Mailrail__ListReply *reply, struct err *err)
@@ -138,12 +142,19 @@ bool shared_list(const struct access *access, struct arena *arena, Mailrail__Lis
         return true;
     }
     TRY(directory_owners(w.store, access->caller_id, OWNERS_MAX, arena, &owners, &count, err));
+    w.unread = arena_new_array(arena, count, uint64_t);
+    if (!w.unread)
+        return reply_no_room(err);
     arena_init(&w.scratch, SCRATCH);
     for (size_t i = 0; i < count && !is_full(&w); i++) {
         add_owner(&w, owners[i]);
         w.of_owner = (struct amount){0};
     }
     arena_release(&w.scratch);
+    reply->owners = owners;
+    reply->n_owners = count;
+    reply->unread_owners = w.unread;
+    reply->n_unread_owners = w.unread_count;
     bool ok = append_found(&w, reply, err);
     array_release(&w.found);
     return ok;
