@@ -88,7 +88,7 @@ static bool load_message(struct rows *r, struct err *err)
     m->email_id = text ? text->email_id : 0;
     m->thread_id = text ? text->thread_id : 0;
     bool is_read = r->prefix && (r->row.message.prefix_size > 0 || r->is_others);
-    if (!text && (is_read || (r->structure && r->is_others)))
+    if (!text && (is_read || r->ids || (r->structure && r->is_others)))
         return err_set(err, ERR_NOT_FOUND, "message %u is gone", m->row->uid);
     if (r->prefix && m->prefix.len != r->row.message.prefix_size)
         return err_set(err, ERR_CORRUPT, "prefix of message %u has a wrong size", m->row->uid);
