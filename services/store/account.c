@@ -130,6 +130,15 @@ bool account_change(struct account *account, const struct change_request *reques
     return ok;
 }
 
+bool account_change_taking(struct account *account, const struct change_request *request,
+                           struct err *err)
+{
+    pthread_rwlock_rdlock(&account->move_lock);
+    bool ok = account_change(account, request, err);
+    pthread_rwlock_unlock(&account->move_lock);
+    return ok;
+}
+
 bool account_change_once(struct account *account, const struct change_type *type, void *op,
                          struct err *err)
 {
@@ -277,16 +286,17 @@ static void init_locks(struct account *account)
     pthread_mutex_init(&account->erase_lock, NULL);
     pthread_mutex_init(&account->upgrade_lock, NULL);
     pthread_mutex_init(&account->acl_lock, NULL);
-    pthread_mutex_init(&account->move_lock, NULL);
     ready_files_init(&account->ready);
     change_log_init(&account->changes);
     text_index_init(&account->text,
                     layout_account_text_db(account->store->settings->data, account->id));
-    /* Verification, which is rare, must not wait for a pause in the deliveries. */
+    /* Verification, which is rare, must not wait for a pause in the deliveries; nor a move to
+     * another account for one in the moves. */
     pthread_rwlockattr_t attr;
     pthread_rwlockattr_init(&attr);
     pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(&account->files_lock, &attr);
+    pthread_rwlock_init(&account->move_lock, &attr);
     pthread_rwlockattr_destroy(&attr);
 }
 
@@ -316,11 +326,11 @@ void account_stop(struct account *account)
     change_log_release(&account->changes);
     text_index_release(&account->text);
     pthread_rwlock_destroy(&account->files_lock);
+    pthread_rwlock_destroy(&account->move_lock);
     pthread_mutex_destroy(&account->prepare_lock);
     pthread_mutex_destroy(&account->import_lock);
     pthread_mutex_destroy(&account->erase_lock);
     pthread_mutex_destroy(&account->upgrade_lock);
     pthread_mutex_destroy(&account->acl_lock);
-    pthread_mutex_destroy(&account->move_lock);
     pthread_mutex_destroy(&account->readers_lock);
 }

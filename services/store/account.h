@@ -63,6 +63,9 @@ struct account {
     /* Held for reading while message files are added or removed, for writing by who compares the
      * files with the rows. */
     pthread_rwlock_t files_lock;
+    /* Held for writing while messages move to another account (copy_across.h), for reading by who
+     * else takes messages out of a mailbox (account_change_taking). */
+    pthread_rwlock_t move_lock;
     pthread_mutex_t prepare_lock;
     bool is_marked_unclean;     /* under prepare_lock: account.unclean_from is set */
     uint64_t ready_directories; /* under prepare_lock: those below this number exist */
@@ -72,7 +75,6 @@ struct account {
     pthread_mutex_t upgrade_lock; /* held during a step (upgrade.h) */
     atomic_bool threads_pending;  /* threads are being assigned to what is there */
     pthread_mutex_t acl_lock;     /* held by who changes rights (acl.h) */
-    pthread_mutex_t move_lock;    /* held while messages go to another account (copy_across.h) */
     int64_t acl_turns_s;          /* under acl_lock: when the index of shares was changed last, */
     int64_t acl_turns_taken;      /* and how often, less what time gave back */
     struct change_log changes;
@@ -127,7 +129,13 @@ struct change_request {
 bool account_change(struct account *account, const struct change_request *request,
                     struct err *err) MUST_USE;
 
-/* The same without a key, for a change whose results are in `op` itself, none of them in the arena.
+/* The same for a change that takes messages out of a mailbox: never between the two halves of a
+ * move to another account, which would put them in both places. */
+bool account_change_taking(struct account *account, const struct change_request *request,
+                           struct err *err) MUST_USE;
+
+/* account_change without a key, for a change whose results are in `op` itself, none of them in the
+ * arena.
  */
 bool account_change_once(struct account *account, const struct change_type *type, void *op,
                          struct err *err) MUST_USE;

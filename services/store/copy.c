@@ -142,7 +142,8 @@ bool copy_messages(struct account *account, struct str key, struct copy *op, str
         TRY(account_take_ids(account, request.file_count, &request.first_file, err));
         op->first_id = request.first_file;
     }
-    return account_change(account, &request, err);
+    return op->move ? account_change_taking(account, &request, err)
+                    : account_change(account, &request, err);
 }
 
 bool move_all(struct change *c, struct mailbox *from, struct mailbox *to, struct err *err)

@@ -190,14 +190,15 @@ static bool leave(struct account *from, struct copy *op, struct arena *arena, st
     return account_change(from, &request, err);
 }
 
-/* One after the other: what two take along at the same time would be there twice. */
+/* Nobody else takes messages out of the account meanwhile: what two take along at the same time
+ * would be there twice. */
 static bool move_across(struct account *from, struct account *to, struct str key, struct across *a,
                         struct arena *arena, struct err *err)
 {
-    pthread_mutex_lock(&from->move_lock);
+    pthread_rwlock_wrlock(&from->move_lock);
     bool ok = read_source(from, a, arena, err) && add_messages(to, key, a, arena, err) &&
               leave(from, a->copy, arena, err);
-    pthread_mutex_unlock(&from->move_lock);
+    pthread_rwlock_unlock(&from->move_lock);
     return ok;
 }
 

@@ -86,5 +86,5 @@ bool expunge(struct account *account, struct str key, struct expunge *op, struct
 {
     static const struct change_type type = {.kind = 'e', .run = run, .save = save, .load = load};
     struct change_request request = {.type = &type, .op = op, .arena = arena, .key = key};
-    return account_change(account, &request, err);
+    return account_change_taking(account, &request, err);
 }

@@ -52,11 +52,12 @@ static void load(void *ctx, struct wire *w, struct arena *arena)
         op->mailbox_id = wire_take_u64(w, "mailbox id");
 }
 
+/* DELETE takes messages, as RENAME of Inbox does. */
 static bool change(struct account *account, struct str key, const struct change_type *type,
                    struct mailbox_op *op, struct arena *arena, struct err *err)
 {
     struct change_request request = {.type = type, .op = op, .arena = arena, .key = key};
-    return account_change(account, &request, err);
+    return account_change_taking(account, &request, err);
 }
 
 static bool refuse_inbox(struct str name, struct err *err)

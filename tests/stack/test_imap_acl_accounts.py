@@ -6,6 +6,8 @@ import sqlite3
 import threading
 import time
 
+import pytest
+
 from conftest import wait_until
 from test_imap_acl import SHARED, User, ann, bob, grant  # noqa: F401 (fixtures)
 from test_imap_acl_strangers import account_of, database, listed
@@ -238,4 +240,33 @@ def test_a_move_between_accounts_that_is_cut_off_loses_nothing(mailrail, ann):
         all_there = subjects(c, SHARED) + subjects(c, "INBOX")
     assert set(all_there) == sent
     assert [subject for subject in done if all_there.count(subject) != 1] == []
+    assert mailrail.command("verifydata").stdout == "OK\n"
+
+
+def idents(imap, box):
+    if imap.select(box, readonly=True)[1] == [b"0"]:
+        return []
+    found = imap.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")[1]
+    return [part[1] for part in found if isinstance(part, tuple)]
+
+
+def test_what_two_move_at_the_same_time_is_there_once(mailrail):
+    """One moves a message to another account, another session moves it to a mailbox of its own."""
+    theirs, count = '"Other Users/bob@example.org/Team"', 60
+    with mailrail.imap("bob@example.org") as owner, mailrail.imap() as one, mailrail.imap() as two:
+        owner.create("Team")
+        owner.setacl("Team", "ann@example.org", "lrswite")
+        two.create("Elsewhere")
+        for number in range(count):
+            one.append("INBOX", None, None, b"Message-ID: <%d@x>\r\n\r\n" % number)
+        one.select()
+        two.select()
+        for uid in range(1, count + 1):
+            mover = threading.Thread(target=one.uid, args=("MOVE", str(uid), theirs))
+            mover.start()
+            time.sleep(uid % 6 / 2000)
+            two.uid("MOVE", str(uid), "Elsewhere")
+            mover.join()
+        found = [ident for box in ("INBOX", "Elsewhere", theirs) for ident in idents(one, box)]
+        assert sorted(found) == sorted(set(found)) and len(found) == count
     assert mailrail.command("verifydata").stdout == "OK\n"
