@@ -28,7 +28,7 @@
 /* What happens within so long after a message leaves in one: sending costs nng and every subscriber
  * some thread switches each time, which under load would be most of a delivery's price. The time
  * doubles while events keep coming, up to what a person at a mail client does not notice. */
-#define GATHER_MIN_US 2000
+#define GATHER_MIN_US 8000
 #define GATHER_MAX_US 16000
 #define BATCH_MAX (256UL << 10) /* bytes; then it leaves at once */
 
@@ -42,7 +42,8 @@ struct event_publisher {
     int64_t sent_us;  /* when the last message left */
     int64_t gather_us;
     uint64_t sequence;
-    bool has_newcomer; /* a subscriber that waits for its first message */
+    bool sender_sleeps; /* until it is woken */
+    bool has_newcomer;  /* a subscriber that waits for its first message */
     bool is_stopping;
 };
 
@@ -106,13 +107,21 @@ static void send_gathered(struct event_publisher *p)
     p->gather_us = p->gather_us < GATHER_MAX_US ? p->gather_us * 2 : GATHER_MAX_US;
 }
 
+static void sleep_until_woken(struct event_publisher *p)
+{
+    p->sender_sleeps = true;
+    pthread_cond_wait(&p->wake, &p->lock);
+    p->sender_sleeps = false;
+}
+
 static void wait_until(struct event_publisher *p, int64_t us)
 {
     struct timespec until = {us / 1000000, us % 1000000 * 1000};
     pthread_cond_timedwait(&p->wake, &p->lock, &until);
 }
 
-/* Sends what gathered, and greets who came. */
+/* Sends what gathered, and greets who came. While events keep coming the thread wakes by itself, so
+ * that nobody has to wake it. */
 static void *send_later(void *arg)
 {
     struct event_publisher *p = arg;
@@ -121,12 +130,12 @@ static void *send_later(void *arg)
         int64_t due_us = p->sent_us + p->gather_us;
         if (p->has_newcomer)
             send_batch(p);
-        else if (p->batch.len == 0)
-            pthread_cond_wait(&p->wake, &p->lock);
         else if (clock_monotonic_us() < due_us)
             wait_until(p, due_us);
-        else
+        else if (p->batch.len > 0)
             send_gathered(p);
+        else
+            sleep_until_woken(p);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -184,10 +193,11 @@ void event_publish(struct event_publisher *p, const char *topic, const ProtobufC
     if (is_quiet) {
         send_batch(p);
         p->gather_us = GATHER_MIN_US;
-    } else if (was_empty) {
-        pthread_cond_signal(&p->wake);
     }
+    bool wake = !is_quiet && was_empty && p->sender_sleeps;
     pthread_mutex_unlock(&p->lock);
+    if (wake)
+        pthread_cond_signal(&p->wake);
 }
 
 struct topic {

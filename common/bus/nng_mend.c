@@ -24,13 +24,30 @@
 
 static _Thread_local bool is_starting_nng;
 
+static void stay(void *arg)
+{
+    (void)arg;
+    for (;;)
+        pause();
+}
+
+/* nng 1.5 has threads that pass the end of every reading and writing on, two at least. The end of a
+ * header's reading begins the reading of the rest, whose end then wakes the second thread, only to
+ * find that the first has taken it as well: each message costs one thread switch for nothing. None
+ * of our callbacks waits for anything, and what nng itself waits for is waited for by other threads
+ * of its; so one is enough, and the other stays in a callback for ever. */
+static void keep_one_thread_busy(void)
+{
+    static nng_aio *aio; /* in use until the process ends */
+    if (nng_aio_alloc(&aio, stay, NULL) != 0 || !nng_aio_begin(aio))
+        BUG("nng does not start");
+    nng_aio_finish(aio, 0);
+}
+
 static void start_nng(void)
 {
-    nng_aio *aio;
     is_starting_nng = true;
-    if (nng_aio_alloc(&aio, NULL, NULL) != 0)
-        BUG("nng does not start");
-    nng_aio_free(aio);
+    keep_one_thread_busy();
     is_starting_nng = false;
 }
 
@@ -49,10 +66,8 @@ static void find_original(const char *name, void *ret_function)
 
 typedef long original_sysconf(int name);
 
-/* nng 1.5 makes two threads for each processor that pass the end of every reading and writing on,
- * from one to the next: a call wakes six of them one after the other, and waking is most of what a
- * call costs. None of our callbacks waits for anything, so two threads are enough, whatever the
- * machine: nng is told of one processor. */
+/* nng 1.5 makes two such threads for each processor: a call wakes six of them one after the other,
+ * and waking is most of what a call costs. It is told of one processor, whatever the machine. */
 long sysconf(int name)
 {
     static _Atomic(original_sysconf *) original;

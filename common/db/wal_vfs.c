@@ -16,6 +16,10 @@
 /* Sixteen frames: what most transactions need, and less than malloc asks the kernel for. */
 #define KEPT_MAX ((size_t)16 * (FRAME_HEADER + 4096))
 
+/* A log grows by steps, from the smallest to the largest as it gets longer. */
+#define GROWTH_MIN ((sqlite3_int64)64 << 10)
+#define GROWTH_MAX ((sqlite3_int64)1 << 20)
+
 /* A database or its log. What the VFS below opened lies behind it. */
 struct vfs_file {
     sqlite3_file file; /* first: what SQLite sees */
@@ -24,13 +28,41 @@ struct vfs_file {
     /* Of a log: */
     char *kept; /* frames not written yet; NULL when there are none */
     size_t len;
-    sqlite3_int64 at; /* of the first of them in the file */
-    bool is_commit;   /* the frame in hand ends a transaction */
+    sqlite3_int64 at;    /* of the first of them in the file */
+    bool is_commit;      /* the frame in hand ends a transaction */
+    sqlite3_int64 grown; /* the file has at least so many bytes */
 };
 
 static sqlite3_file *base_file(sqlite3_file *file)
 {
     return ((struct vfs_file *)file)->base;
+}
+
+/* ---- Growing */
+
+static sqlite3_int64 size_for(sqlite3_int64 end)
+{
+    sqlite3_int64 step = GROWTH_MIN;
+    while (step < end && step < GROWTH_MAX)
+        step *= 2;
+    return (end + step - 1) / step * step;
+}
+
+/* Makes room behind the commit that ends at `end`, with zeros, which no frame begins with. What
+ * lies there is of no use to anybody, and the lock for writing is ours. On a full disk there is
+ * less room, or none. */
+static void grow(struct vfs_file *log, sqlite3_int64 end)
+{
+    static const char zeros[GROWTH_MIN];
+    if (end <= log->grown)
+        return;
+    log->grown = size_for(end);
+    for (sqlite3_int64 at = end; at < log->grown;) {
+        sqlite3_int64 left = log->grown - at, size = left < GROWTH_MIN ? left : GROWTH_MIN;
+        if (log->base->pMethods->xWrite(log->base, zeros, (int)size, at) != SQLITE_OK)
+            return;
+        at += size;
+    }
 }
 
 /* ---- Keeping back */
@@ -48,6 +80,15 @@ static int write_kept(struct vfs_file *log)
         return SQLITE_OK;
     int rc = log->base->pMethods->xWrite(log->base, log->kept, (int)log->len, log->at);
     drop_kept(log);
+    return rc;
+}
+
+static int write_commit(struct vfs_file *log)
+{
+    sqlite3_int64 end = log->at + (sqlite3_int64)log->len;
+    int rc = write_kept(log);
+    if (rc == SQLITE_OK)
+        grow(log, end);
     return rc;
 }
 
@@ -87,7 +128,7 @@ static int log_write(sqlite3_file *file, const void *bytes, int size, sqlite3_in
         log->is_commit = has_commit_mark(bytes);
     if (!keep(log, bytes, (size_t)size, at))
         return log->base->pMethods->xWrite(log->base, bytes, size, at);
-    return log->is_commit && !is_header ? write_kept(log) : SQLITE_OK;
+    return log->is_commit && !is_header ? write_commit(log) : SQLITE_OK;
 }
 
 /* ---- The log: all else finds it as SQLite has written it */
@@ -112,6 +153,7 @@ static int log_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     struct vfs_file *log = (struct vfs_file *)file;
     int rc = write_kept(log);
+    log->grown = 0;
     return rc != SQLITE_OK ? rc : log->base->pMethods->xTruncate(log->base, size);
 }
 
@@ -277,6 +319,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int 
     if (is_log) {
         opened->other = (struct vfs_file *)sqlite3_database_file_object(name);
         opened->other->other = opened;
+        base_file(file)->pMethods->xFileSize(base_file(file), &opened->grown);
     }
     return rc;
 }

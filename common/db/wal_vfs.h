@@ -15,6 +15,10 @@
  * Frames of a transaction that is taken back (a large one, which did not fit into the page cache)
  * must not be written later, over those of another connection: when the lock for writing goes, so
  * do they.
+ *
+ * A log that becomes longer with each commit makes the file system write its own notes with each
+ * sync, for which the sync waits as long as for the frames. So the log grows by steps, 64 KiB at
+ * first and 1 MiB at last, with zeros, which end the log for whoever reads it after a crash.
  */
 
 /* Makes the VFS `name`, which must live as long as the process, on top of `base` (NULL: SQLite's

@@ -30,7 +30,9 @@ static void sync_next(struct file_syncer *s)
     pthread_mutex_lock(&s->lock);
     sync->errnum = errnum;
     sync->is_over = true;
-    pthread_cond_broadcast(&s->over);
+    pthread_mutex_unlock(&s->lock);
+    pthread_cond_broadcast(&s->over); /* who waits does not wait for the lock, then */
+    pthread_mutex_lock(&s->lock);
 }
 
 static void *run(void *arg)
@@ -88,8 +90,8 @@ void file_sync_begin(struct file_syncer *syncer, struct file_sync *sync, int fd)
     *sync = (struct file_sync){.syncer = syncer, .fd = fd};
     pthread_mutex_lock(&syncer->lock);
     list_append(&syncer->queue, &sync->link);
-    pthread_cond_signal(&syncer->wake);
     pthread_mutex_unlock(&syncer->lock);
+    pthread_cond_signal(&syncer->wake);
 }
 
 /* True: the thread has synced it. False: it is the caller's now, whom it had not begun with. */

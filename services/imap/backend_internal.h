@@ -2,6 +2,7 @@
 #define SERVICES_IMAP_BACKEND_INTERNAL_H
 
 #include "common/base/bug.h"
+#include "common/bus/call_key.h"
 #include "common/bus/data.h"
 #include "common/bus/events.h"
 #include "common/bus/rpc.h"
@@ -32,7 +33,7 @@ bool backend_change(struct backend *b, const struct backend_call *call, const ch
                     struct err *err) MUST_USE;
 
 struct wire_key {
-    uint8_t bytes[16];
+    uint8_t bytes[CALL_KEY_SIZE];
 };
 /* A new key, kept in `key`. */
 ProtobufCBinaryData wire_key(struct wire_key *key);

@@ -1,7 +1,6 @@
+#include "common/bus/call_key.h"
 #include "services/imap/backend_internal.h"
 #include "services/imap/rights.h"
-
-#include <sys/random.h>
 
 /* Deadline as the contract states it. */
 #define CALL_MS 30000
@@ -33,8 +32,7 @@ const struct str *wire_strs(struct arena *arena, char *const *list, size_t count
 
 ProtobufCBinaryData wire_key(struct wire_key *key)
 {
-    if (getrandom(key->bytes, sizeof(key->bytes), 0) != (ssize_t)sizeof(key->bytes))
-        BUG("no randomness");
+    call_key_make(key->bytes);
     return (ProtobufCBinaryData){sizeof(key->bytes), key->bytes};
 }
 

@@ -177,7 +177,7 @@ bool backend_deliver(struct backend *b, uint64_t cid, const struct backend_messa
     Mailrail__Origin origin = origin_of(message, cid, arena);
     origin.peer = &peer;
     Mailrail__DeliverRequest request = MAILRAIL__DELIVER_REQUEST__INIT;
-    request.key = data_of(str_make(message->key, BACKEND_KEY_SIZE));
+    request.key = data_of(str_make(message->key, CALL_KEY_SIZE));
     request.spool_name = text(arena, message->spool_name);
     request.content = data_of(message->content);
     request.file_size = message->size;

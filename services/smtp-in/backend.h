@@ -1,6 +1,7 @@
 #ifndef SERVICES_SMTP_IN_BACKEND_H
 #define SERVICES_SMTP_IN_BACKEND_H
 
+#include "common/bus/call_key.h"
 #include "common/mail/address.h"
 #include "common/service/service.h"
 #include "common/sys/session.h"
@@ -41,7 +42,6 @@ bool backend_resolve(struct backend *backend, uint64_t cid, struct address addre
                      struct arena *arena, struct backend_target *ret, struct err *err) MUST_USE;
 
 /* Delivering. */
-#define BACKEND_KEY_SIZE 16
 
 struct backend_recipient {
     const struct backend_target *target;
@@ -50,8 +50,8 @@ struct backend_recipient {
 };
 
 struct backend_message {
-    unsigned char key[BACKEND_KEY_SIZE]; /* repeated with the same key, nothing is doubled */
-    struct str spool_name;               /* empty: the text is `content` */
+    unsigned char key[CALL_KEY_SIZE]; /* repeated with the same key, nothing is doubled */
+    struct str spool_name;            /* empty: the text is `content` */
     struct str content;
     uint64_t size;
     int64_t received_ms;

@@ -1,5 +1,5 @@
-#include "common/base/bug.h"
 #include "common/base/clock.h"
+#include "common/bus/call_key.h"
 #include "common/mail/compose.h"
 #include "common/mail/header.h"
 #include "common/mail/structure.h"
@@ -7,7 +7,6 @@
 #include "services/smtp-in/policy.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
 #define PREFIX_MAX 8192
 #define HIDING_DELAY_MS 5000
@@ -119,7 +118,7 @@ static void fill_message(struct smtpd_session *s, struct backend_message *messag
 }
 
 /* A fresh key, or that of an earlier attempt that some recipients have already. */
-static void choose_key(struct smtpd_session *s, unsigned char key[BACKEND_KEY_SIZE])
+static void choose_key(struct smtpd_session *s, unsigned char key[CALL_KEY_SIZE])
 {
     struct smtp_in *in = smtpd_user(s);
     struct spool_text text;
@@ -130,11 +129,10 @@ static void choose_key(struct smtpd_session *s, unsigned char key[BACKEND_KEY_SI
         if (found)
             return;
     }
-    if (getrandom(key, BACKEND_KEY_SIZE, 0) != BACKEND_KEY_SIZE)
-        BUG("no random bytes");
+    call_key_make(key);
 }
 
-static void remember_key(struct smtpd_session *s, const unsigned char key[BACKEND_KEY_SIZE])
+static void remember_key(struct smtpd_session *s, const unsigned char key[CALL_KEY_SIZE])
 {
     struct smtp_in *in = smtpd_user(s);
     struct spool_text text;

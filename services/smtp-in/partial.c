@@ -17,7 +17,7 @@
 struct slot {
     int64_t until_ms; /* 0: free */
     unsigned char digest[DIGEST_SIZE];
-    unsigned char key[BACKEND_KEY_SIZE];
+    unsigned char key[CALL_KEY_SIZE];
 };
 
 struct partial {
@@ -93,7 +93,7 @@ static void free_slot(struct partial *p, struct slot *slot)
 }
 
 static void remember(struct partial *p, const unsigned char digest[DIGEST_SIZE],
-                     const unsigned char key[BACKEND_KEY_SIZE])
+                     const unsigned char key[CALL_KEY_SIZE])
 {
     pthread_mutex_lock(&p->lock);
     struct slot *slot = find(p, digest);
@@ -103,12 +103,12 @@ static void remember(struct partial *p, const unsigned char digest[DIGEST_SIZE],
         atomic_fetch_add(&p->used, 1);
     slot->until_ms = clock_monotonic_ms() + LIFETIME_MS;
     memcpy(slot->digest, digest, DIGEST_SIZE);
-    memcpy(slot->key, key, BACKEND_KEY_SIZE);
+    memcpy(slot->key, key, CALL_KEY_SIZE);
     pthread_mutex_unlock(&p->lock);
 }
 
 bool partial_find_key(struct partial *p, struct address mail_from, struct str message,
-                      unsigned char ret_key[BACKEND_KEY_SIZE])
+                      unsigned char ret_key[CALL_KEY_SIZE])
 {
     if (partial_is_empty(p))
         return false;
@@ -117,33 +117,33 @@ bool partial_find_key(struct partial *p, struct address mail_from, struct str me
     pthread_mutex_lock(&p->lock);
     struct slot *slot = find(p, digest);
     if (slot)
-        memcpy(ret_key, slot->key, BACKEND_KEY_SIZE);
+        memcpy(ret_key, slot->key, CALL_KEY_SIZE);
     pthread_mutex_unlock(&p->lock);
     return slot != NULL;
 }
 
 void partial_remember_key(struct partial *p, struct address mail_from, struct str message,
-                          const unsigned char key[BACKEND_KEY_SIZE])
+                          const unsigned char key[CALL_KEY_SIZE])
 {
     unsigned char digest[DIGEST_SIZE];
     digest_message(mail_from, message, digest);
     remember(p, digest, key);
 }
 
-void partial_forget_key(struct partial *p, const unsigned char key[BACKEND_KEY_SIZE])
+void partial_forget_key(struct partial *p, const unsigned char key[CALL_KEY_SIZE])
 {
     if (partial_is_empty(p))
         return;
     pthread_mutex_lock(&p->lock);
     for (size_t i = 0; i < SLOTS; i++)
-        if (p->slots[i].until_ms > 0 && memcmp(p->slots[i].key, key, BACKEND_KEY_SIZE) == 0)
+        if (p->slots[i].until_ms > 0 && memcmp(p->slots[i].key, key, CALL_KEY_SIZE) == 0)
             free_slot(p, &p->slots[i]);
     pthread_mutex_unlock(&p->lock);
 }
 
 void partial_defer(struct partial *p, struct address mail_from, struct address recipient)
 {
-    static const unsigned char no_key[BACKEND_KEY_SIZE];
+    static const unsigned char no_key[CALL_KEY_SIZE];
     unsigned char digest[DIGEST_SIZE];
     digest_deferral(mail_from, recipient, digest);
     remember(p, digest, no_key);

@@ -28,10 +28,10 @@ void partial_free(struct partial *p);
  * under which this very message from this sender was tried before. */
 bool partial_is_empty(struct partial *p);
 bool partial_find_key(struct partial *p, struct address mail_from, struct str message,
-                      unsigned char ret_key[BACKEND_KEY_SIZE]) MUST_USE;
+                      unsigned char ret_key[CALL_KEY_SIZE]) MUST_USE;
 void partial_remember_key(struct partial *p, struct address mail_from, struct str message,
-                          const unsigned char key[BACKEND_KEY_SIZE]);
-void partial_forget_key(struct partial *p, const unsigned char key[BACKEND_KEY_SIZE]);
+                          const unsigned char key[CALL_KEY_SIZE]);
+void partial_forget_key(struct partial *p, const unsigned char key[CALL_KEY_SIZE]);
 
 /* The next message of this sender for this recipient is to be put off. Taking it ends it. */
 void partial_defer(struct partial *p, struct address mail_from, struct address recipient);

@@ -1,6 +1,7 @@
 #include "services/store/delivery_door.h"
 
 #include "common/base/clock.h"
+#include "common/bus/call_key.h"
 #include "common/bus/data.h"
 #include "proto/delivery.pb-c.h"
 #include "services/store/accounts.h"
@@ -9,7 +10,6 @@
 
 #define RECIPIENTS_MAX 1000
 #define FLAGS_MAX 200
-#define KEY_SIZE 16
 
 /* ---- Resolve */
 
@@ -70,7 +70,7 @@ static struct origin origin_of(const Mailrail__Origin *o, const Mailrail__Recipi
 /* Checked here, because every later use trusts it. */
 static bool check_request(const Mailrail__DeliverRequest *r, struct err *err)
 {
-    if (r->key.len != KEY_SIZE)
+    if (r->key.len != CALL_KEY_SIZE)
         return err_set(err, ERR_SYNTAX, "the key has %zu bytes", r->key.len);
     if (r->n_recipients == 0 || r->n_recipients > RECIPIENTS_MAX)
         return err_set(err, ERR_SYNTAX, "%zu recipients", r->n_recipients);

@@ -1,5 +1,6 @@
 #include "services/store/mailboxes_door.h"
 
+#include "common/bus/call_key.h"
 #include "common/mail/structure.h"
 #include "services/store/copy.h"
 #include "services/store/directory.h"
@@ -15,14 +16,13 @@
  * mailboxes_change_door.c and mailboxes_message_door.c.
  */
 
-#define KEY_SIZE 16
 #define UIDS_MAX 10000000
 
 /* ---- Shared */
 
 bool door_check_key(ProtobufCBinaryData key, struct err *err)
 {
-    return key.len == 0 || key.len == KEY_SIZE ||
+    return key.len == 0 || key.len == CALL_KEY_SIZE ||
            err_set(err, ERR_SYNTAX, "the key has %zu bytes", key.len);
 }
 

@@ -172,16 +172,6 @@ static void *sweep_until_closed(void *arg)
 
 /* ---- Opening and closing */
 
-/* What is derived is made anew at each start. */
-static bool fill_destinations(struct db *db, void *ctx, struct err *err)
-{
-    (void)ctx;
-    struct db_query clear = db_query(db, Q_CLEAR_DESTINATIONS);
-    TRY(db_run(&clear, err));
-    struct db_query fill = db_query(db, Q_FILL_DESTINATIONS);
-    return db_run(&fill, err);
-}
-
 static bool open_files(struct queue *queue, struct err *err)
 {
     struct str data = queue->store->settings->data;
@@ -192,10 +182,11 @@ static bool open_files(struct queue *queue, struct err *err)
         return false;
     /* Texts that left are not overwritten where that alone would write a page. */
     TRY(db_exec(queue->db, "PRAGMA secure_delete=FAST", err));
+    TRY(db_exec(queue->db, queue_derived_sql, err));
+    TRY(queue_load_ids(queue, err));
     queue->group = db_group_new(queue->db, GROUP_MAX);
-    TRY(db_group_run(queue->group, fill_destinations, NULL, 0, err));
     queue->reader = db_open(path.text, &queue_schema, DB_READ_ONLY, READER_CACHE_KIB, err);
-    return queue->reader != NULL;
+    return queue->reader && queue_remove_leftovers(queue, err);
 }
 
 bool queue_open(struct store *store, struct err *err)

@@ -215,7 +215,7 @@ bool queue_list_stored(struct queue *queue, uint64_t first_id, size_t limit, str
  * or its file waits to be removed. */
 /* While true, no file of a message is removed, so that a copy of the database finds them. */
 void queue_keep_files(struct queue *queue, bool keep);
-bool queue_last_id(struct queue *queue, uint64_t *ret_id, struct err *err) MUST_USE;
+uint64_t queue_last_id(struct queue *queue);
 bool queue_knows(struct queue *queue, uint64_t base_id, bool *ret, struct err *err) MUST_USE;
 
 /* Recipients: all, and those that wait and are due. */

@@ -172,12 +172,6 @@ static bool ask_number(struct queue *queue, struct db_query q, uint64_t *ret, st
     return ok;
 }
 
-bool queue_last_id(struct queue *queue, uint64_t *ret_id, struct err *err)
-{
-    pthread_mutex_lock(&queue->reader_lock);
-    return ask_number(queue, db_query(queue->reader, Q_SEQUENCE), ret_id, err);
-}
-
 bool queue_knows(struct queue *queue, uint64_t base_id, bool *ret, struct err *err)
 {
     uint64_t known = 0;

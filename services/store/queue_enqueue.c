@@ -104,6 +104,7 @@ struct enqueue {
     struct queue *queue;
     const struct queue_enqueue *request;
     int64_t now_ms;
+    uint64_t base_id; /* 0: the call was made before */
     uint64_t first_id;
 };
 
@@ -126,10 +127,11 @@ static bool add_key(struct db *db, const struct enqueue *e, struct err *err)
 }
 
 static bool add_submission(struct db *db, const struct queue_enqueue *request, int64_t now_ms,
-                           uint64_t *ret_base_id, struct err *err)
+                           uint64_t base_id, struct err *err)
 {
     const struct queue_submission *s = &request->message;
     struct db_query q = db_query(db, Q_ADD_SUBMISSION);
+    db_bind_u64(&q, base_id);
     db_bind_u64(&q, s->account_id);
     db_bind_str(&q, queue_text(s->account));
     db_bind_str(&q, queue_text(s->mail_from.localpart));
@@ -146,46 +148,32 @@ static bool add_submission(struct db *db, const struct queue_enqueue *request, i
     db_bind_u64(&q, s->cid);
     db_bind_i64(&q, now_ms);
     db_bind_u64(&q, request->recipient_count);
-    TRY(db_run(&q, err));
-    *ret_base_id = db_last_id(db);
-    return true;
+    return db_run(&q, err);
 }
 
-static bool add_message(struct db *db, struct enqueue *e, uint64_t base_id,
+static bool add_message(struct db *db, struct enqueue *e, uint64_t id,
                         const struct queue_address *to, struct err *err)
 {
     int64_t due_ms = e->request->hold_until_ms > 0 ? e->request->hold_until_ms : e->now_ms;
     struct db_query q = db_query(db, Q_ADD_MESSAGE);
-    db_bind_u64(&q, base_id);
+    db_bind_u64(&q, id);
+    db_bind_u64(&q, e->base_id);
     db_bind_str(&q, queue_text(to->localpart));
     db_bind_str(&q, queue_text(to->domain));
     db_bind_u64(&q, e->queue->store->config->queue_max_attempts);
     db_bind_i64(&q, due_ms);
     TRY(db_run(&q, err));
-    if (e->first_id == 0)
-        e->first_id = db_last_id(db);
     return queue_destination_due(db, queue_text(to->domain), due_ms, err);
 }
 
 /* ---- The text */
 
-/* Ids of committed submissions are never used again, so a file that is already there was left by a
- * transaction that did not come to its end. */
-static bool remove_leftover(struct queue *queue, uint64_t base_id, struct err *err)
-{
-    struct layout_path path = layout_queue_message(queue->store->settings->data, base_id);
-    if (unlink(path.text) == 0 || errno == ENOENT)
-        return true;
-    return err_set_errno(err, errno, "remove %s", path.text);
-}
-
-static bool add_content(struct db *db, struct queue *queue, struct str content, uint64_t base_id,
-                        struct err *err)
+static bool add_content(struct db *db, struct str content, uint64_t base_id, struct err *err)
 {
     struct db_query q = db_query(db, Q_ADD_CONTENT);
     db_bind_u64(&q, base_id);
     db_bind_blob(&q, queue_text(content));
-    return db_run(&q, err) && remove_leftover(queue, base_id, err);
+    return db_run(&q, err);
 }
 
 static bool prepare_directory(struct queue *queue, uint64_t base_id, struct err *err)
@@ -206,28 +194,33 @@ static bool link_file(struct queue *queue, const struct queue_enqueue *request, 
     struct str data = queue->store->settings->data;
     struct layout_path to = layout_queue_message(data, base_id);
     TRY(prepare_directory(queue, base_id, err));
-    if (message_text_place(&request->text, data, to.text, err))
-        return true;
-    return err->kind == ERR_CONFLICT && remove_leftover(queue, base_id, err) &&
-           message_text_place(&request->text, data, to.text, err);
+    return message_text_place(&request->text, data, to.text, err);
 }
 
 static bool enqueue(struct db *db, void *ctx, struct err *err)
 {
     struct enqueue *e = ctx;
     const struct queue_enqueue *request = e->request;
-    uint64_t base_id;
     TRY(find_key(db, e, err));
     if (e->first_id != 0)
         return true;
     TRY(queue_count_outgoing(db, request, e->now_ms, err));
-    TRY(add_submission(db, request, e->now_ms, &base_id, err));
+    TRY(queue_take_ids(db, &e->queue->submission_ids, 1, &e->base_id, err));
+    TRY(queue_take_ids(db, &e->queue->message_ids, request->recipient_count, &e->first_id, err));
+    TRY(add_submission(db, request, e->now_ms, e->base_id, err));
     for (size_t i = 0; i < request->recipient_count; i++)
-        TRY(add_message(db, e, base_id, &request->recipients[i], err));
+        TRY(add_message(db, e, e->first_id + i, &request->recipients[i], err));
     TRY(add_key(db, e, err));
     return request->text.spool_name.len > 0
-               ? link_file(e->queue, request, base_id, err)
-               : add_content(db, e->queue, request->text.content, base_id, err);
+               ? link_file(e->queue, request, e->base_id, err)
+               : add_content(db, request->text.content, e->base_id, err);
+}
+
+/* Of a transaction that was taken back; on a full disk nothing else would make room again. */
+static void remove_placed(const struct enqueue *e)
+{
+    if (e->base_id > 0 && e->request->text.spool_name.len > 0)
+        unlink(layout_queue_message(e->queue->store->settings->data, e->base_id).text);
 }
 
 bool queue_enqueue(struct queue *queue, const struct queue_enqueue *request, int64_t now_ms,
@@ -238,8 +231,11 @@ bool queue_enqueue(struct queue *queue, const struct queue_enqueue *request, int
     TRY(message_text_check(&request->text, receivers, err));
     if (request->recipient_count == 0)
         return err_set(err, ERR_SYNTAX, "no recipients");
-    if (!db_group_run(queue->group, enqueue, &e, DB_DURABLE, err))
+    if (!db_group_run(queue->group, enqueue, &e, DB_DURABLE, err)) {
+        remove_placed(&e);
         return err_wrap(err, "enqueue");
+    }
+    queue_has_committed(queue, e.base_id);
     *ret_first_id = e.first_id;
     queue_nudge(queue, request->hold_until_ms > 0 ? request->hold_until_ms : now_ms);
     return true;

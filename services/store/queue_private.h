@@ -9,12 +9,19 @@
 #include <stdatomic.h>
 
 /*
- * Shared by the queue's own files only: queue.c (opening, sweeping), queue_enqueue.c,
+ * Shared by the queue's own files only: queue.c (opening, sweeping), queue_ids.c, queue_enqueue.c,
  * queue_lease.c, queue_finish.c, queue_admin.c.
  *
  * Everything that writes is a db_group_change, so that concurrent submissions, leases and results
  * share a commit. Changes run one at a time, which is why they need no locks.
  */
+
+/* The next id of a table, and the last that its sequence on disk allows. Of changes only. */
+struct queue_ids {
+    const char *table;
+    uint64_t next;
+    uint64_t reserved;
+};
 
 struct queue {
     struct store *store;
@@ -22,6 +29,8 @@ struct queue {
     struct db_group *group;
     struct metric_family *messages; /* by state; NULL without metrics (tests) */
     uint64_t made_directory;        /* the last of queue/msg/ known to exist; of changes only */
+    struct queue_ids submission_ids, message_ids;
+    _Atomic uint64_t last_id; /* of a submission that is committed, or was */
 
     pthread_mutex_t files_lock; /* held while files are removed, or must not be */
     pthread_mutex_t reader_lock;
@@ -40,6 +49,17 @@ struct queue {
 
 /* An absent string is empty here: no column is NULL. */
 struct str queue_text(struct str s);
+
+/* Before anything else happens. */
+bool queue_load_ids(struct queue *queue, struct err *err) MUST_USE;
+/* In a change: `count` ids in a row from `*ret_first`. They are not given again, also when the
+ * change is taken back. */
+bool queue_take_ids(struct db *db, struct queue_ids *ids, uint64_t count, uint64_t *ret_first,
+                    struct err *err) MUST_USE;
+/* For queue_last_id: the submission is committed. */
+void queue_has_committed(struct queue *queue, uint64_t base_id);
+/* At opening: removes files of submissions that did not come to their commit. */
+bool queue_remove_leftovers(struct queue *queue, struct err *err) MUST_USE;
 
 /* Publishes QueueHasWork, once for all that happens before the next lease. */
 void queue_nudge(struct queue *queue, int64_t due_ms);

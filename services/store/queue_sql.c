@@ -43,9 +43,6 @@ static const char *const migrations[] = {
     "CREATE INDEX message_waiting ON message(domain, next_attempt_ms) WHERE " WAITING ";"
     "CREATE INDEX message_leased ON message(domain, lane, deliverer, lease_until_ms)"
     " WHERE lease_until_ms>0;"
-    /* For each domain a time at or before that of its earliest waiting message, so that a lease
-     * does not read past the backlog of a domain without room. A lease that finds nothing due
-     * there corrects it; nothing else has to, which spares most messages two writes. */
     "CREATE TABLE destination (domain TEXT PRIMARY KEY, due_ms INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX destination_due ON destination(due_ms);"
     /* Files to remove. */
@@ -69,7 +66,21 @@ static const char *const migrations[] = {
 
     /* Leases that were given and, for all that is known, have not reached their deliverer. */
     "CREATE TABLE unconfirmed (lease INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL);",
+
+    /* Derived: now in memory (queue_derived_sql). */
+    "DROP TABLE destination;",
 };
+
+/* For each domain a time at or before that of its earliest waiting message, so that a lease does
+ * not read past the backlog of a domain without room. A lease that finds nothing due there corrects
+ * it; nothing else has to, which spares most messages two writes. It is made anew whenever the
+ * queue is opened, so it need not be on disk. */
+const char queue_derived_sql[] =
+    "CREATE TEMP TABLE destination (domain TEXT PRIMARY KEY, due_ms INTEGER NOT NULL) WITHOUT "
+    "ROWID;"
+    "CREATE INDEX temp.destination_due ON destination(due_ms);"
+    "INSERT INTO destination(domain, due_ms)"
+    " SELECT domain, min(next_attempt_ms) FROM message WHERE " WAITING " GROUP BY domain;";
 
 /* What the operator's filters have in common: all, account, sender, recipient. */
 #define JOINED "message m JOIN submission s ON s.id=m.base_id"
@@ -84,15 +95,19 @@ static const char *const migrations[] = {
     " m.lease_until_ms>0, s.file_size+length(s.prefix), s.message_id, s.subject, m.last_error"
 
 static const char *const statements[] = {
+    [Q_SEQUENCE] = "SELECT seq FROM sqlite_sequence WHERE name=?",
+    [Q_SET_SEQUENCE] = "UPDATE sqlite_sequence SET seq=?1 WHERE name=?2",
+    [Q_BEGIN_SEQUENCE] = "INSERT INTO sqlite_sequence(seq, name) VALUES(?1,?2)",
+
     [Q_FIND_KEY] = "SELECT first_id FROM submitted WHERE key=?1 AND hour IN (?2, ?2-1)",
     [Q_ADD_KEY] = "INSERT INTO submitted(key, hour, first_id) VALUES(?,?,?)",
     [Q_ADD_SUBMISSION] =
-        "INSERT INTO submission(account_id, account, from_localpart, from_domain, file_size,"
+        "INSERT INTO submission(id, account_id, account, from_localpart, from_domain, file_size,"
         " prefix, structure, has_8bit, smtputf8, tls, message_id, subject, future_release, cid,"
-        " queued_ms, pending) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " queued_ms, pending) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [Q_ADD_CONTENT] = "INSERT INTO content(base_id, bytes) VALUES(?,?)",
-    [Q_ADD_MESSAGE] = "INSERT INTO message(base_id, localpart, domain, max_attempts,"
-                      " next_attempt_ms) VALUES(?,?,?,?,?)",
+    [Q_ADD_MESSAGE] = "INSERT INTO message(id, base_id, localpart, domain, max_attempts,"
+                      " next_attempt_ms) VALUES(?,?,?,?,?,?)",
     [Q_DESTINATION_DUE] = "INSERT INTO destination(domain, due_ms) VALUES(?,?)"
                           " ON CONFLICT(domain) DO UPDATE SET due_ms=excluded.due_ms"
                           " WHERE excluded.due_ms<due_ms",
@@ -148,12 +163,7 @@ static const char *const statements[] = {
     [Q_SET_DESTINATION] = "INSERT INTO destination(domain, due_ms) VALUES(?,?)"
                           " ON CONFLICT(domain) DO UPDATE SET due_ms=excluded.due_ms",
     [Q_REMOVE_DESTINATION] = "DELETE FROM destination WHERE domain=?",
-    [Q_CLEAR_DESTINATIONS] = "DELETE FROM destination",
-    [Q_FILL_DESTINATIONS] =
-        "INSERT INTO destination(domain, due_ms)"
-        " SELECT domain, min(next_attempt_ms) FROM message WHERE " WAITING " GROUP BY domain",
 
-    [Q_SEQUENCE] = "SELECT seq FROM sqlite_sequence WHERE name='submission'",
     [Q_KNOWS] = "SELECT EXISTS (SELECT 1 FROM submission WHERE id=?1)"
                 " OR EXISTS (SELECT 1 FROM erase WHERE base_id=?1)",
     [Q_ERASES] = "SELECT base_id FROM erase LIMIT 1000",
@@ -167,11 +177,16 @@ static const char *const statements[] = {
         "SELECT " ENTRY " FROM " JOINED " WHERE " MATCHES " AND (m.next_attempt_ms, m.id)>(?5, ?6)"
         " ORDER BY m.next_attempt_ms, m.id LIMIT ?7",
     [Q_COUNT] = "SELECT count(*) FROM " JOINED " WHERE " MATCHES,
-    /* What is due is read from the index, domain by domain. */
-    [Q_COUNT_DUE] = "SELECT (SELECT count(*) FROM message),"
-                    " (SELECT coalesce(sum((SELECT count(*) FROM message WHERE " WAITING
-                    "   AND domain=destination.domain AND next_attempt_ms<=?1)), 0)"
-                    "  FROM destination WHERE due_ms<=?1)",
+    /* What is due is read from the index, which is by domain first: from one to the next. */
+    [Q_COUNT_DUE] =
+        "WITH RECURSIVE waiting(domain) AS ("
+        " SELECT min(domain) FROM message WHERE " WAITING " UNION ALL"
+        " SELECT (SELECT min(domain) FROM message WHERE " WAITING " AND domain>waiting.domain)"
+        " FROM waiting WHERE domain IS NOT NULL)"
+        " SELECT (SELECT count(*) FROM message),"
+        " (SELECT coalesce(sum((SELECT count(*) FROM message WHERE " WAITING
+        "   AND domain=waiting.domain AND next_attempt_ms<=?1)), 0)"
+        "  FROM waiting WHERE domain IS NOT NULL)",
     [Q_LIST_BY_ID] = "SELECT " ENTRY " FROM " JOINED " WHERE m.id=?",
     [Q_PLACE] = "SELECT next_attempt_ms FROM message WHERE id=?",
     [Q_SET_TIME] = "UPDATE message SET next_attempt_ms=? WHERE id=? AND lease_until_ms=0",

@@ -9,6 +9,10 @@
  */
 
 enum queue_statement {
+    /* Ids. */
+    Q_SEQUENCE,
+    Q_SET_SEQUENCE,
+    Q_BEGIN_SEQUENCE,
     /* Enqueueing. */
     Q_FIND_KEY,
     Q_ADD_KEY,
@@ -48,11 +52,8 @@ enum queue_statement {
     Q_FIRST_WAITING,
     Q_SET_DESTINATION,
     Q_REMOVE_DESTINATION,
-    Q_CLEAR_DESTINATIONS,
-    Q_FILL_DESTINATIONS,
     /* Upkeep. */
     Q_ERASES,
-    Q_SEQUENCE,
     Q_KNOWS,
     Q_REMOVE_ERASE,
     Q_FORGET_KEYS,
@@ -70,6 +71,8 @@ enum queue_statement {
 };
 
 extern const struct db_schema queue_schema;
+/* Makes what is derived from the rows, in memory, for one connection: the one that writes. */
+extern const char queue_derived_sql[];
 
 #define QUEUE_DAY_MS (24 * 3600 * 1000LL)
 #define QUEUE_HOUR_MS (3600 * 1000LL)

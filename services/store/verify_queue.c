@@ -92,8 +92,7 @@ static bool check_directory(struct store *store, const char *path, uint64_t last
 static bool check_files(struct store *store, struct findings *f, struct err *err)
 {
     char path[LAYOUT_PATH_MAX], below[LAYOUT_PATH_MAX + 300];
-    uint64_t last_id = 0;
-    TRY(queue_last_id(store->queue, &last_id, err));
+    uint64_t last_id = queue_last_id(store->queue);
     snprintf(path, sizeof(path), "%.*s/queue/msg", STR_ARG(store->settings->data));
     DIR *directory = opendir(path);
     if (!directory)

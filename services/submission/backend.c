@@ -308,7 +308,7 @@ bool backend_enqueue(struct backend *b, uint64_t cid, const struct backend_messa
     Mailrail__MailAddress mail_from = address_of(message->mail_from, arena);
     Mailrail__EnqueueRequest request = MAILRAIL__ENQUEUE_REQUEST__INIT;
     request.token = data_of(message->token);
-    request.key = data_of(str_make(message->key, BACKEND_KEY_SIZE));
+    request.key = data_of(str_make(message->key, CALL_KEY_SIZE));
     request.spool_name = text(arena, message->spool_name);
     request.content = data_of(message->content);
     request.file_size = message->size;

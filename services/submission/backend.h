@@ -1,6 +1,7 @@
 #ifndef SERVICES_SUBMISSION_BACKEND_H
 #define SERVICES_SUBMISSION_BACKEND_H
 
+#include "common/bus/call_key.h"
 #include "common/mail/address.h"
 #include "common/service/service.h"
 #include "common/sys/session.h"
@@ -117,7 +118,6 @@ bool backend_check_recipient(struct backend *backend, uint64_t cid, struct str t
                              struct backend_recipient *ret, struct err *err) MUST_USE;
 
 /* Puts the message into the queue: all recipients or none, durable when it returns. */
-#define BACKEND_KEY_SIZE 16
 
 enum backend_tls_need {
     BACKEND_TLS_DEFAULT,
@@ -127,7 +127,7 @@ enum backend_tls_need {
 
 struct backend_message {
     struct str token;
-    unsigned char key[BACKEND_KEY_SIZE];
+    unsigned char key[CALL_KEY_SIZE];
     struct str spool_name; /* of the synced file; empty: the message is `content` */
     struct str content;
     uint64_t size;

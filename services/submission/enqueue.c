@@ -1,7 +1,5 @@
-#include "common/base/bug.h"
+#include "common/bus/call_key.h"
 #include "services/submission/policy.h"
-
-#include <sys/random.h>
 
 static const struct address *recipients_of(struct smtpd_session *s)
 {
@@ -34,8 +32,7 @@ static struct backend_message message_of(struct smtpd_session *s)
         .future_release = s->tx.mail.future_release,
         .structure = draft->structure,
     };
-    if (getrandom(message.key, sizeof(message.key), 0) != sizeof(message.key))
-        BUG("no random bytes");
+    call_key_make(message.key);
     return message;
 }
 

@@ -2,12 +2,14 @@
 # Recipe that lets a mail benchmark harness start Mailrail: verbs init, start, stop, each with a work
 # directory. `start` leaves DIR/server.json with ports, users and process ids.
 #   BENCH_BIN=DIR        executables (default: build/release/bin of this tree)
+#   BENCH_PORTS=4        the ports' first digit
 #   BENCH_CHECK_DNS=1    look up the domains of senders (peers are often measured without)
 set -eu
 verb=$1 D=$2
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bin=${BENCH_BIN:-$root/build/release/bin}
-SMTP=4025 SUB=4587 SUBS=4465 IMAP=4143 IMAPS=4993 SINK=4026
+ports=${BENCH_PORTS:-4}
+SMTP=${ports}025 SUB=${ports}587 SUBS=${ports}465 IMAP=${ports}143 IMAPS=${ports}993 SINK=${ports}026
 check_dns=false
 [ -z "${BENCH_CHECK_DNS:-}" ] || check_dns=true
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -219,6 +220,66 @@ Test(wal_vfs, a_full_disk_fails_the_commit_and_nothing_else)
     cr_assert(is_sound(a) && is_sound(b));
     sqlite3_close(a);
     sqlite3_close(b);
+}
+
+static long log_size(void)
+{
+    char name[80];
+    struct stat st;
+    snprintf(name, sizeof(name), "%s-wal", path);
+    cr_assert_eq(stat(name, &st), 0);
+    return (long)st.st_size;
+}
+
+Test(wal_vfs, a_log_grows_by_steps)
+{
+    sqlite3 *a = new_db();
+    unsigned sizes = 0;
+    long size = log_size();
+    cr_assert_eq(size, 64 << 10);
+    for (int i = 0; i < 700; i++) {
+        add_rows(a, 1);
+        sizes += log_size() != size;
+        size = log_size();
+    }
+    cr_assert_eq(size % (1 << 20), 0, "%ld", size);
+    cr_assert_leq(sizes, 4 + (unsigned)(size >> 20), "%u sizes", sizes);
+    cr_assert_eq(rows(a), 700);
+    must(a, "PRAGMA wal_checkpoint(TRUNCATE)");
+    add_rows(a, 1);
+    cr_assert_eq(log_size(), 64 << 10, "from the start again");
+    sqlite3_close(a);
+}
+
+Test(wal_vfs, growing_leaves_the_frames_of_other_connections_alone)
+{
+    sqlite3 *a = new_db(), *b = open_db();
+    for (int i = 0; i < 200; i++) {
+        add_rows(i % 3 == 0 ? a : b, 1 + i % 5);
+        cr_assert_eq(rows(a), rows(b));
+    }
+    sqlite3 *c = open_db();
+    cr_assert_eq(rows(c), 40 * 15);
+    cr_assert(is_sound(c));
+    sqlite3_close(c);
+    sqlite3_close(a);
+    sqlite3_close(b);
+}
+
+Test(wal_vfs, a_disk_that_is_full_while_a_log_grows_loses_nothing)
+{
+    sqlite3 *a = new_db();
+    int added = 0;
+    for (; log_size() == 64 << 10; added++) {
+        fail_in = 2; /* the first is the commit's */
+        add_rows(a, 1);
+        fail_in = 0;
+    }
+    cr_assert_neq(log_size() % (64 << 10), 0, "it did not grow");
+    add_rows(a, 1);
+    cr_assert_eq(rows(a), added + 1);
+    cr_assert(is_sound(a));
+    sqlite3_close(a);
 }
 
 Test(wal_vfs, what_a_killed_process_has_committed_is_there)

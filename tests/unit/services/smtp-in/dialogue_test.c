@@ -16,7 +16,7 @@
 
 struct stored {
     char address[256];
-    unsigned char key[BACKEND_KEY_SIZE];
+    unsigned char key[CALL_KEY_SIZE];
     char *text;
     size_t len;
     unsigned tries; /* of `flaky`, before it took it */
@@ -60,7 +60,7 @@ bool backend_resolve(struct backend *b, uint64_t cid UNUSED, struct address addr
 static struct stored *find_stored(struct backend *b, const unsigned char *key, struct str address)
 {
     for (size_t i = 0; i < b->stored.len; i++)
-        if (memcmp(b->stored.items[i].key, key, BACKEND_KEY_SIZE) == 0 &&
+        if (memcmp(b->stored.items[i].key, key, CALL_KEY_SIZE) == 0 &&
             str_eq(str_from_cstr(b->stored.items[i].address), address))
             return &b->stored.items[i];
     return NULL;
@@ -79,7 +79,7 @@ static struct err deliver_one(struct backend *b, const struct backend_message *m
     else if (!find_stored(b, message->key, buf_str(&address))) {
         struct stored stored = {.len = recipient->prefix.len + text.len};
         BUG_ON(!str_copy_cstr(buf_str(&address), stored.address, sizeof(stored.address)));
-        memcpy(stored.key, message->key, BACKEND_KEY_SIZE);
+        memcpy(stored.key, message->key, CALL_KEY_SIZE);
         stored.text = xmalloc(stored.len + 1);
         memcpy(stored.text, recipient->prefix.ptr, recipient->prefix.len);
         if (text.len > 0)

@@ -7,18 +7,18 @@
 static const struct address sender = {STR_INIT("a"), STR_INIT("far.example")};
 static const struct address other_sender = {STR_INIT("b"), STR_INIT("far.example")};
 static const struct address recipient = {STR_INIT("user"), STR_INIT("ours.example")};
-static const unsigned char key[BACKEND_KEY_SIZE] = "0123456789abcde";
+static const unsigned char key[CALL_KEY_SIZE] = "0123456789abcde";
 
 Test(partial, finds_the_key_of_the_same_message_of_the_same_sender)
 {
     struct partial *p = partial_new();
-    unsigned char found[BACKEND_KEY_SIZE];
+    unsigned char found[CALL_KEY_SIZE];
     cr_assert(partial_is_empty(p));
     cr_assert(!partial_find_key(p, sender, STR("text"), found));
     partial_remember_key(p, sender, STR("text"), key);
     cr_assert(!partial_is_empty(p));
     cr_assert(partial_find_key(p, sender, STR("text"), found));
-    cr_assert_arr_eq(found, key, BACKEND_KEY_SIZE);
+    cr_assert_arr_eq(found, key, CALL_KEY_SIZE);
     cr_assert(!partial_find_key(p, sender, STR("other text"), found));
     cr_assert(!partial_find_key(p, other_sender, STR("text"), found));
     partial_forget_key(p, key);
@@ -42,7 +42,7 @@ Test(partial, a_deferral_is_taken_once)
 Test(partial, keeps_a_fixed_number)
 {
     struct partial *p = partial_new();
-    unsigned char found[BACKEND_KEY_SIZE];
+    unsigned char found[CALL_KEY_SIZE];
     char text[32];
     for (int i = 0; i < 3000; i++) {
         snprintf(text, sizeof(text), "message %d", i);

@@ -913,22 +913,77 @@ Test(queue, survives_the_end_of_its_process)
     teardown(&f);
 }
 
-/* A transaction that did not come to its end leaves a file, whose name is used again. */
-Test(queue, a_leftover_file_is_replaced)
+/* A file of a submission that did not come to its commit: whoever killed us, killed us then. */
+static void leave_file(struct fixture *f, uint64_t base_id)
+{
+    struct err err;
+    cr_assert(file_replace(layout_queue_message(f->settings.data, base_id).text, STR("left over"),
+                           0600, &err));
+}
+
+Test(queue, files_that_no_commit_followed_are_removed_at_the_start)
+{
+    struct fixture f;
+    setup(&f);
+    enqueue(&f, "k1", "a@x.example");
+    close_queue(&f);
+    leave_file(&f, 2);    /* its id is one of those that were reserved */
+    leave_file(&f, 1500); /* more were being reserved */
+    open_queue(&f);
+    cr_expect(file_exists(&f, 1));
+    cr_expect_not(file_exists(&f, 2));
+    cr_expect_not(file_exists(&f, 1500));
+    cr_expect_eq(count_all(&f), 1);
+    teardown(&f);
+}
+
+Test(queue, ids_are_never_used_again)
 {
     struct fixture f;
     struct err err;
+    uint64_t id;
     setup(&f);
-    cr_assert(
-        file_replace(layout_queue_message(f.settings.data, 1).text, STR("left over"), 0600, &err));
-    enqueue(&f, "k1", "a@x.example");
-    struct str text;
-    cr_assert(file_read(layout_queue_message(f.settings.data, 1).text, 100, &f.arena, &text, &err));
-    cr_expect(str_eq(text, STR("hello\r\n")), "%.*s", STR_ARG(text));
-    cr_assert(
-        file_replace(layout_queue_message(f.settings.data, 2).text, STR("left over"), 0600, &err));
-    enqueue_small(&f, "k2", "a@x.example", STR("small\r\n"));
-    cr_expect_not(file_exists(&f, 2));
+    cr_assert_eq(enqueue(&f, "k1", "a@x.example b@x.example"), 1, "and 2");
+    cr_assert_eq(queue_last_id(f.store.queue), 1);
+    struct queue_address to[1];
+    struct queue_enqueue lost = make_request(&f, "k2", to, "c@x.example");
+    lost.text.spool_name = STR("submission/nothing");
+    cr_assert_not(queue_enqueue(f.store.queue, &lost, f.now_ms, &id, &err));
+    id = enqueue(&f, "k3", "c@x.example");
+    cr_expect_gt(id, 2);
+    cr_expect_gt(queue_last_id(f.store.queue), 1);
+    for (unsigned i = 0; i < 3; i++) {
+        struct queue_lease_reply reply = lease(&f);
+        for (size_t m = 0; m < reply.count; m++)
+            finish(&f, &reply.messages[m], QUEUE_DELIVERED);
+        close_queue(&f);
+        open_queue(&f);
+        char key[8];
+        snprintf(key, sizeof(key), "again%u", i);
+        uint64_t next = enqueue_small(&f, key, "a@x.example", STR("small\r\n"));
+        cr_expect_gt(next, id);
+        id = next;
+    }
+    teardown(&f);
+}
+
+Test(queue, more_ids_than_are_reserved_at_once)
+{
+    struct fixture f;
+    setup(&f);
+    uint64_t expected = 1;
+    for (unsigned i = 0; i < 7; i++) {
+        char key[8], recipients[16 * 300] = "";
+        snprintf(key, sizeof(key), "k%u", i);
+        for (unsigned r = 0; r < 300; r++)
+            snprintf(recipients + strlen(recipients), 16, "%sr%u@x.example", r > 0 ? " " : "", r);
+        struct err err;
+        uint64_t id;
+        cr_assert(try_enqueue(&f, key, recipients, (struct queue_limits){10000, 10000}, &id, &err));
+        cr_expect_eq(id, expected);
+        expected += 300;
+    }
+    cr_expect_eq(count_all(&f), 2100);
     teardown(&f);
 }
 
