@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import wait_until
+from conftest import BIN, ENVIRONMENT, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
 
@@ -48,8 +48,10 @@ def test_a_full_disk_is_an_error_and_passes(mailrail):
             assert imap.select(readonly=True)[1] == [b"1"]
             assert imap.create("more")[0] == "NO"
         assert re.search(r'l=error m="command failed" pkg=imap .*command=CREATE .* kind=no_space', mailrail.log())
-        mailrail.kill("store")  # it needs some room to start
-        wait_until(lambda: re.search(r'l=error m="cannot start" pkg=store .* kind=no_space', mailrail.log()), 20, "why not")
+        mailrail.kill("store")  # its logs have room for what it writes at the start
+        wait_until(lambda: mailrail.log().count("m=started pkg=store") == 2, 20, "the next store")
+        with mailrail.imap() as imap:
+            assert imap.select(readonly=True)[1] == [b"1"]
     wait_until(mailrail.is_ready, 60, "readiness")
     mailrail.deliver(subject="after")
     with mailrail.imap() as imap:
@@ -97,3 +99,18 @@ def test_an_import_that_is_refused_leaves_nothing(mailrail, tmp_path):
     refused = mailrail.command("import", "ann", mail_to_import(tmp_path / "some.mbox"), check=False)
     assert refused.returncode == 1 and "quota" in refused.stderr
     assert files_of_imports_and_messages(data) == before
+
+
+def test_a_store_without_room_for_its_first_files_says_so(make_mailrail):
+    mailrail = make_mailrail(start=False)
+    data = mailrail.directory / "data"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=30m", "mailrail-test", data], check=True)
+    try:
+        with full(data):
+            done = subprocess.run([BIN / "mailrail-store", "--config", mailrail.config], capture_output=True, text=True,
+                                  timeout=30, env=ENVIRONMENT)
+            errors = [line for line in (done.stderr + done.stdout).splitlines() if " l=error " in line]
+            assert done.returncode == 1
+            assert len(errors) == 1 and re.search(r'm="cannot start" pkg=store .* kind=no_space', errors[0]), done
+    finally:
+        subprocess.run(["umount", "--lazy", data], check=True)
