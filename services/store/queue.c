@@ -16,6 +16,7 @@
 #define GROUP_MAX 64
 #define SWEEP_PAUSE_MS 200   /* what ends meanwhile is swept together */
 #define SWEEP_EVERY_MS 10000 /* also when nothing ends */
+#define FORGET_EVERY_MS 60000
 #define MEASURE_EVERY_MS 5000
 #define MEASURE_SHARE 100 /* of the time, at most one such part is spent on measuring */
 
@@ -38,9 +39,11 @@ void queue_nudge(struct queue *queue, int64_t due_ms)
 void queue_want_sweep(struct queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
+    bool is_first = !queue->wants_sweep;
     queue->wants_sweep = true;
-    pthread_cond_signal(&queue->wake);
     pthread_mutex_unlock(&queue->lock);
+    if (is_first)
+        pthread_cond_signal(&queue->wake);
 }
 
 struct sweep {
@@ -57,7 +60,7 @@ static bool read_erases(struct db *db, void *ctx, struct err *err)
     return db_done(&q, err);
 }
 
-static bool forget(struct db *db, void *ctx, struct err *err)
+static bool forget_erased(struct db *db, void *ctx, struct err *err)
 {
     struct sweep *sweep = ctx;
     for (size_t i = 0; i < sweep->base_ids.len; i++) {
@@ -65,6 +68,12 @@ static bool forget(struct db *db, void *ctx, struct err *err)
         db_bind_u64(&q, sweep->base_ids.items[i]);
         TRY(db_run(&q, err));
     }
+    return true;
+}
+
+static bool forget_old(struct db *db, void *ctx, struct err *err)
+{
+    struct sweep *sweep = ctx;
     struct db_query keys = db_query(db, Q_FORGET_KEYS);
     db_bind_i64(&keys, sweep->now_ms / QUEUE_HOUR_MS - 1);
     TRY(db_run(&keys, err));
@@ -99,10 +108,13 @@ bool queue_sweep(struct queue *queue, int64_t now_ms, struct err *err)
     for (size_t i = 0; ok && i < sweep.base_ids.len; i++)
         ok = remove_file(queue, sweep.base_ids.items[i], err);
     pthread_mutex_unlock(&queue->files_lock);
-    if (ok)
-        ok = db_group_run(queue->group, forget, &sweep, 0, err);
+    if (ok && sweep.base_ids.len > 0)
+        ok = db_group_run(queue->group, forget_erased, &sweep, 0, err);
     array_release(&sweep.base_ids);
-    return ok;
+    if (!ok || now_ms < queue->forget_ms)
+        return ok;
+    queue->forget_ms = now_ms + FORGET_EVERY_MS;
+    return db_group_run(queue->group, forget_old, &sweep, 0, err);
 }
 
 /* Waits, with the lock held, for the end or, with `for_work`, for something to sweep. */

@@ -56,8 +56,7 @@ static bool remove_leftover(struct queue *queue, uint64_t base_id, struct err *e
     if (access(path.text, F_OK) != 0)
         return errno == ENOENT || err_set_errno(err, errno, "look for %s", path.text);
     TRY(queue_knows(queue, base_id, &is_known, err));
-    return is_known || unlink(path.text) == 0 ||
-           err_set_errno(err, errno, "remove %s", path.text);
+    return is_known || unlink(path.text) == 0 || err_set_errno(err, errno, "remove %s", path.text);
 }
 
 /* Their ids were given after the sequence was raised last, or would have been with it. */

@@ -39,6 +39,7 @@ struct queue {
     atomic_bool nudged; /* deliverers were told of work and have not come since */
     atomic_bool behind; /* a lease left due messages behind: results make room for them */
 
+    _Atomic int64_t forget_ms; /* when queue_sweep looks for old keys and counts again */
     pthread_t sweeper;
     bool has_sweeper;
     pthread_mutex_t lock; /* of what follows */
