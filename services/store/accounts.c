@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@ struct accounts {
     bool is_stopping;
     pthread_t sweeper;
     ARRAY_OF(uint64_t) unseen; /* accounts that the sweeper has not looked into yet */
+    size_t most_open;          /* at one time, since memory was given back; of the sweeper */
 };
 
 struct due {
@@ -282,6 +284,27 @@ static void close_idle(struct accounts *a)
     pthread_mutex_unlock(&a->lock);
 }
 
+static size_t count_open(struct accounts *a)
+{
+    pthread_mutex_lock(&a->lock);
+    size_t count = a->by_id.len;
+    pthread_mutex_unlock(&a->lock);
+    return count;
+}
+
+/* What closed accounts had, the C library keeps, in pieces between what is in use. Looking for
+ * them takes long, so the kernel gets them when more than half of the accounts have closed. */
+static void give_memory_back(struct accounts *a)
+{
+    size_t open = count_open(a);
+    if (open > a->most_open)
+        a->most_open = open;
+    if (open >= a->most_open / 2)
+        return;
+    malloc_trim(0);
+    a->most_open = open;
+}
+
 static bool wait_a_while(struct accounts *a)
 {
     struct timespec until = clock_timespec(clock_wall_ms() + SWEEP_INTERVAL_MS);
@@ -302,6 +325,7 @@ static void *sweep(void *user)
         for (uint64_t id; (id = take_due(a, clock_wall_s())) != 0;)
             tend(a, id);
         close_idle(a);
+        give_memory_back(a);
         if (a->store->directory) /* tests have none */
             directory_erase_removed(a->store);
     }
