@@ -2,11 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,12 +98,15 @@ static bool parent_of(const char *path, char ret_parent[PATH_MAX], struct err *e
     return true;
 }
 
-/* Temporary names must differ between threads and processes that replace the same file. */
+/* Names of temporary files differ between threads and processes that replace the same file, also
+ * between those of containers, which all have the same number, and from what was left by one that
+ * was killed. */
 static bool temporary_name(const char *path, char ret_name[PATH_MAX], struct err *err)
 {
-    static atomic_uint counter;
-    int n = snprintf(ret_name, PATH_MAX, "%s.tmp-%ld-%u", path, (long)getpid(),
-                     atomic_fetch_add(&counter, 1));
+    uint64_t random;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return err_set_errno(err, errno, "random number for a file name");
+    int n = snprintf(ret_name, PATH_MAX, "%s.tmp-%016" PRIx64, path, random);
     if (n < 0 || n >= PATH_MAX)
         return err_set(err, ERR_LIMIT, "path too long: %.100s...", path);
     return true;

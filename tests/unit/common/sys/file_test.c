@@ -78,6 +78,23 @@ Test(file, replaced_content_is_complete_and_leaves_nothing_beside_it)
     leave();
 }
 
+/* In a container every process has the number 1. */
+Test(file, what_a_killed_process_of_the_same_number_left_is_not_in_the_way)
+{
+    struct err err;
+    enter();
+    for (unsigned i = 0; i < 100; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "a.tmp-%ld-%u", (long)getpid(), i);
+        int fd = open(in_directory(name), O_WRONLY | O_CREAT | O_EXCL, 0600);
+        cr_assert_geq(fd, 0);
+        close(fd);
+    }
+    cr_assert(file_replace(in_directory("a"), STR("text"), 0600, &err), "%s", err.detail);
+    check_content(in_directory("a"), STR("text"));
+    leave();
+}
+
 Test(file, a_file_that_cannot_be_replaced_stays)
 {
     struct err err;
