@@ -1,4 +1,3 @@
-#include "common/bus/call_key.h"
 #include "services/imap/backend_internal.h"
 #include "services/imap/rights.h"
 

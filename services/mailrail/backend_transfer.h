@@ -1,6 +1,7 @@
 #ifndef SERVICES_MAILRAIL_BACKEND_TRANSFER_H
 #define SERVICES_MAILRAIL_BACKEND_TRANSFER_H
 
+#include "common/bus/call_key.h"
 #include "common/mail/mail_flags.h"
 #include "services/mailrail/backend.h"
 
@@ -13,7 +14,7 @@
 
 struct transfer;
 
-#define TRANSFER_KEY_SIZE 16
+#define TRANSFER_KEY_SIZE CALL_KEY_SIZE
 #define TRANSFER_CONTENT_MAX 65536    /* a text up to here comes with its message */
 #define TRANSFER_PIECE_MAX (1u << 20) /* a larger one in pieces */
 #define TRANSFER_ITEMS_MAX 500        /* messages of a call */

@@ -5,15 +5,13 @@
 #include "services/mailrail/mail_text.h"
 
 #include "common/base/buf.h"
+#include "common/bus/call_key.h"
 #include "common/service/spool.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #define TEXT_MAX (512u << 20)
-#define KEY_SIZE 16
 #define SPOOL "mailrail"
 
 /* ---- parse */
@@ -76,15 +74,14 @@ static bool make_draft(struct delivering *d, struct mail_draft *ret, struct err 
 
 static bool send(struct delivering *d, uint32_t *ret_uid, struct err *err)
 {
-    char key[KEY_SIZE];
+    unsigned char key[CALL_KEY_SIZE];
     struct mail_draft draft;
     struct delivery_message message = {.key = str_make(key, sizeof(key)),
                                        .sender_localpart = d->sender.localpart,
                                        .sender_domain = d->sender.domain,
                                        .recipient_localpart = d->recipient.localpart,
                                        .recipient_domain = d->recipient.domain};
-    if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
-        return err_set_errno(err, errno, "random bytes");
+    call_key_make(key);
     TRY(finish_text(d, &message, err) && make_draft(d, &draft, err));
     message.structure = draft.structure;
     message.prefix = draft.prefix;

@@ -3,6 +3,7 @@
 #include "common/auth/hmac.h"
 #include "common/base/buf.h"
 #include "common/base/bug.h"
+#include "common/bus/call_key.h"
 #include "common/mail/message_id.h"
 #include "services/mailrail/backend_transfer.h"
 #include "services/mailrail/connect.h"
@@ -12,12 +13,10 @@
 #include "services/mailrail/progress.h"
 #include "services/mailrail/restore_settings.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /*
  * `mailrail restore`: an export from the store of a backup, and an import into the running one.
@@ -283,9 +282,8 @@ static bool restore_all(struct restore *r, struct err *err)
 {
     struct import_state state;
     struct err aborting;
-    char key[TRANSFER_KEY_SIZE];
-    if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
-        return err_set_errno(err, errno, "random bytes");
+    unsigned char key[CALL_KEY_SIZE];
+    call_key_make(key);
     r->key = str_make(key, sizeof(key));
     TRY(transfer_begin(r->to, r->key, &state, err));
     mail_sender_init(&r->sender, r->to, r->key);
