@@ -16,8 +16,9 @@ struct entry {
 struct recent {
     size_t entries_max;
     int64_t lifetime_ms;
-    pthread_mutex_t lock; /* of `entries` */
+    pthread_mutex_t lock; /* of what follows */
     struct map entries;
+    int64_t forgotten_ms; /* answers to what was asked until then are not kept */
 };
 
 struct recent *recent_new(size_t entries_max, int64_t lifetime_ms)
@@ -27,6 +28,7 @@ struct recent *recent_new(size_t entries_max, int64_t lifetime_ms)
     r->lifetime_ms = lifetime_ms;
     pthread_mutex_init(&r->lock, NULL);
     map_init(&r->entries);
+    r->forgotten_ms = INT64_MIN;
     return r;
 }
 
@@ -73,7 +75,17 @@ void recent_add(struct recent *recent, struct str key, struct str value, int64_t
     pthread_mutex_lock(&recent->lock);
     if (recent->entries.len >= recent->entries_max)
         drop_all(recent);
-    struct entry *replaced = map_put(&recent->entries, key, entry);
+    struct entry *unused = entry;
+    if (now_ms > recent->forgotten_ms)
+        unused = map_put(&recent->entries, key, entry);
     pthread_mutex_unlock(&recent->lock);
-    free(replaced);
+    free(unused);
+}
+
+void recent_forget(struct recent *recent, int64_t now_ms)
+{
+    pthread_mutex_lock(&recent->lock);
+    drop_all(recent);
+    recent->forgotten_ms = now_ms;
+    pthread_mutex_unlock(&recent->lock);
 }

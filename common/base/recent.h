@@ -26,7 +26,9 @@ void recent_free(struct recent *recent);
  * room there. */
 bool recent_find(struct recent *recent, struct str key, int64_t now_ms, struct arena *arena,
                  struct str *ret_value) MUST_USE;
-/* Copies both. Replaces what was there. */
+/* Copies both. Replaces what was there. `now_ms` is from before the question was asked. */
 void recent_add(struct recent *recent, struct str key, struct str value, int64_t now_ms);
+/* Something changed that answers depend on: none of them is kept, nor what was asked until now. */
+void recent_forget(struct recent *recent, int64_t now_ms);
 
 #endif

@@ -21,8 +21,8 @@ struct backend {
     struct rpc_client *auth;
     struct rpc_client *submit;
     struct recent *checked;
-    struct event_subscriber *events; /* NULL: nobody wants to hear of logins */
-    void (*login_ended)(void *user, const char *ip, bool succeeded);
+    struct event_subscriber *events;
+    void (*login_ended)(void *user, const char *ip, bool succeeded); /* may be NULL */
     void *login_user;
 };
 
@@ -50,9 +50,14 @@ void backend_close(struct backend *b)
     free(b);
 }
 
-static void on_event(void *user, struct str topic UNUSED, struct str payload)
+static void on_directory(void *user)
 {
     struct backend *b = user;
+    recent_forget(b->checked, clock_monotonic_ms());
+}
+
+static void on_login(struct backend *b, struct str payload)
+{
     Mailrail__LoginEnded *event =
         mailrail__login_ended__unpack(NULL, payload.len, (const uint8_t *)payload.ptr);
     if (!event)
@@ -61,17 +66,29 @@ static void on_event(void *user, struct str topic UNUSED, struct str payload)
     mailrail__login_ended__free_unpacked(event, NULL);
 }
 
+static void on_event(void *user, struct str topic, struct str payload)
+{
+    if (str_eq(topic, STR("login")))
+        on_login(user, payload);
+    else
+        on_directory(user);
+}
+
 bool backend_listen(struct backend *b, struct service *service,
                     void (*login_ended)(void *user, const char *ip, bool succeeded), void *user,
                     struct err *err)
 {
     b->login_ended = login_ended;
     b->login_user = user;
-    const struct event_handler handler = {.event = on_event, .user = b};
+    const struct event_handler handler = {
+        .event = on_event, .reconnected = on_directory, .user = b};
     b->events = service_subscribe(service, &handler, err);
-    if (b->events)
+    if (!b->events)
+        return false;
+    event_subscribe(b->events, "directory");
+    if (login_ended)
         event_subscribe(b->events, "login");
-    return b->events != NULL;
+    return true;
 }
 
 void backend_unlisten(struct backend *b)

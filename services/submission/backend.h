@@ -18,8 +18,8 @@ struct backend;
 
 struct backend *backend_open(struct service *service, struct err *err);
 void backend_close(struct backend *backend);
-/* From now on `login_ended` is called, from another thread, for each login at any door that counts
- * against an address or forgives it. */
+/* From now on it hears of changes to the directory, and `login_ended` (may be NULL) is called, from
+ * another thread, for each login at any door that counts against an address or forgives it. */
 bool backend_listen(struct backend *backend, struct service *service,
                     void (*login_ended)(void *user, const char *ip, bool succeeded), void *user,
                     struct err *err) MUST_USE;

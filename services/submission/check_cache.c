@@ -1,7 +1,7 @@
 #include "services/submission/check_cache.h"
 
 #define ENTRIES_MAX 8192
-#define LIFETIME_MS 1000
+#define LIFETIME_MS 10000
 
 struct recent *check_cache_new(void)
 {

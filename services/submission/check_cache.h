@@ -5,9 +5,10 @@
 #include "services/submission/backend.h"
 
 /*
- * Good news about senders and recipients, for a second (common/base/recent.h): an account that
- * sends many messages asks once for its own address, and once for each domain that is not ours.
- * Refusals are not kept: what they name may be put right in a moment.
+ * Good news about senders and recipients, for ten seconds (common/base/recent.h), or until the
+ * directory changes: an account that sends many messages asks once for its own address, and once
+ * for each domain that is not ours. Refusals are not kept: what they name may be put right in a
+ * moment.
  */
 
 struct recent *check_cache_new(void);

@@ -36,8 +36,9 @@ static bool start(struct service *service, struct err *err)
         smtpd_new(&submission->server_config, &submission_policy, submission, service, err);
     if (!submission->server)
         return false;
-    if (submission->server_config.limit_connections)
-        TRY(backend_listen(submission->backend, service, login_ended, submission->server, err));
+    bool counts_logins = submission->server_config.limit_connections;
+    TRY(backend_listen(submission->backend, service, counts_logins ? login_ended : NULL,
+                       submission->server, err));
     return listen_everywhere(submission, err);
 }
 

@@ -297,6 +297,22 @@ def test_recipients(shared_mailrail):
         smtp.rset()
 
 
+def test_a_domain_is_known_as_soon_as_it_is_ours(mailrail):
+    """Not only when what was learned of it before has expired."""
+    with mailrail.submission() as smtp:
+        def code():
+            smtp.rset()
+            smtp.mail(ANN)
+            return smtp.rcpt("nobody@late.example")[0]
+        assert code() == 250
+        began = time.monotonic()
+        mailrail.command("domain", "add", "late.example")
+        wait_until(lambda: code() == 550)
+        assert time.monotonic() - began < 5
+        mailrail.command("domain", "remove", "late.example")
+        wait_until(lambda: code() == 250)
+
+
 def test_future_release(mailrail):
     with mailrail.submission() as smtp:
         assert "5184000" in smtp.esmtp_features["futurerelease"] or smtp.ehlo()[0] == 250
