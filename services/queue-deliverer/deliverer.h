@@ -43,6 +43,7 @@ struct deliverer {
     /* Scheduler. */
     pthread_cond_t wake;
     bool has_work;         /* the queue may have something for us */
+    bool wants_room;       /* ... and the scheduler waits for a lane or a message to end */
     bool left_behind;      /* it has, for when we or the domain have room again */
     int64_t next_due_ms;   /* monotonic: when it will, if nobody says so before */
     unsigned outstanding;  /* recipients leased and not finished */

@@ -145,7 +145,8 @@ static void run_lane(struct deliverer *d, struct lane *lane)
     } else {
         free_lane(d, lane);
     }
-    pthread_cond_signal(&d->wake);
+    if (d->wants_room || d->draining)
+        pthread_cond_signal(&d->wake);
 }
 
 static void *work(void *arg)

@@ -63,7 +63,8 @@ static void end_batch(struct deliverer *d, struct list_link *batch, unsigned cou
     d->outstanding -= count;
     d->unrecorded -= count;
     d->has_work |= d->left_behind;
-    pthread_cond_signal(&d->wake);
+    if (d->has_work || d->draining)
+        pthread_cond_signal(&d->wake);
 }
 
 static void *run(void *arg)

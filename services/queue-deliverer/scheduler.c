@@ -162,6 +162,7 @@ static void schedule(struct deliverer *d)
             until_ms = not_before_ms;
         if (d->lanes.len > 0 && tick_ms < until_ms)
             until_ms = tick_ms;
+        d->wants_room = d->has_work && !room;
         wait_until(d, until_ms);
     }
 }
