@@ -4,11 +4,14 @@
 #include "common/base/clock.h"
 #include "common/bus/envelope.h"
 #include "common/bus/nng_mend.h"
+#include "common/bus/nng_wake.h"
 #include "common/bus/socket.h"
 
+#include <errno.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +30,9 @@
 struct channel {
     struct channel *next;
     nng_socket socket;
-    nng_aio *aio;
+    nng_aio *sending;
+    nng_aio *receiving;
+    sem_t is_over; /* `receiving`: who waits for it wants no lock that nng holds */
     struct bus_link link;
     int64_t heard_ms;     /* when its last answer came */
     bool has_gone_silent; /* no answer came in time */
@@ -66,15 +71,26 @@ static int open_socket(struct rpc_client *c, struct channel *channel)
 static void free_channel(struct channel *channel)
 {
     nng_close(channel->socket);
-    nng_aio_free(channel->aio);
+    nng_aio_free(channel->sending);
+    nng_aio_free(channel->receiving);
+    sem_destroy(&channel->is_over);
     free(channel);
+}
+
+static void end_receiving(void *arg)
+{
+    struct channel *channel = arg;
+    sem_post(&channel->is_over);
 }
 
 static int open_channel(struct rpc_client *c, struct channel **ret)
 {
     struct channel *channel = xcalloc(1, sizeof(*channel));
     nng_mend();
-    int rc = nng_aio_alloc(&channel->aio, NULL, NULL);
+    sem_init(&channel->is_over, 0, 0);
+    int rc = nng_aio_alloc(&channel->sending, NULL, NULL);
+    if (rc == 0)
+        rc = nng_aio_alloc(&channel->receiving, end_receiving, channel);
     if (rc == 0)
         rc = open_socket(c, channel);
     if (rc == 0)
@@ -208,12 +224,12 @@ static bool send_request(struct rpc_client *c, struct channel *channel, int64_t 
         BUG("out of memory: %zu bytes", bytes.len);
     memcpy(nng_msg_body(message), bytes.ptr, bytes.len);
     int64_t connect_by = clock_monotonic_ms() + CONNECT_WAIT_MS;
-    nng_aio_set_timeout(channel->aio,
+    nng_aio_set_timeout(channel->sending,
                         wait_for(connect_by < deadline_ms ? connect_by : deadline_ms));
-    nng_aio_set_msg(channel->aio, message);
-    nng_send_aio(channel->socket, channel->aio);
-    nng_aio_wait(channel->aio);
-    int rc = nng_aio_result(channel->aio);
+    nng_aio_set_msg(channel->sending, message);
+    nng_wake_not_to_send(channel->socket, channel->sending);
+    nng_aio_wait(channel->sending);
+    int rc = nng_aio_result(channel->sending);
     if (rc == 0)
         return true;
     nng_msg_free(message);
@@ -221,19 +237,25 @@ static bool send_request(struct rpc_client *c, struct channel *channel, int64_t 
                    c->url, nng_strerror(rc));
 }
 
+static void wait_for_end(struct channel *channel)
+{
+    while (sem_wait(&channel->is_over) != 0 && errno == EINTR)
+        ;
+}
+
 static bool receive_reply(struct rpc_client *c, struct channel *channel, int64_t deadline_ms,
                           nng_msg **ret, struct err *err)
 {
-    nng_aio_set_timeout(channel->aio, wait_for(deadline_ms));
-    nng_recv_aio(channel->socket, channel->aio);
-    nng_aio_wait(channel->aio);
-    int rc = nng_aio_result(channel->aio);
+    nng_aio_set_timeout(channel->receiving, wait_for(deadline_ms));
+    nng_recv_aio(channel->socket, channel->receiving);
+    wait_for_end(channel);
+    int rc = nng_aio_result(channel->receiving);
     channel->has_gone_silent = rc == NNG_ETIMEDOUT;
     if (rc != 0)
         return err_set(err, ERR_TIMEOUT, "no reply of %s at %s: %s", c->service->short_name, c->url,
                        nng_strerror(rc));
     channel->heard_ms = clock_monotonic_ms();
-    *ret = nng_aio_get_msg(channel->aio);
+    *ret = nng_aio_get_msg(channel->receiving);
     return true;
 }
 

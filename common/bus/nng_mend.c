@@ -1,6 +1,7 @@
 #include "common/bus/nng_mend.h"
 
 #include "common/base/bug.h"
+#include "common/bus/nng_wake.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,6 +36,11 @@ static void stay(void *arg)
         sem_wait(&never);
 }
 
+static void finish(nng_aio *aio)
+{
+    nng_aio_finish(aio, 0);
+}
+
 /* nng 1.5 has threads that pass the end of every reading and writing on, two at least. The end of a
  * header's reading begins the reading of the rest, whose end then wakes the second thread, only to
  * find that the first has taken it as well: each message costs one thread switch for nothing. None
@@ -45,7 +51,7 @@ static void keep_one_thread_busy(void)
     static nng_aio *aio; /* in use until the process ends */
     if (nng_aio_alloc(&aio, stay, NULL) != 0 || !nng_aio_begin(aio))
         BUG("nng does not start");
-    nng_aio_finish(aio, 0);
+    nng_wake_learn(finish, aio);
 }
 
 static void start_nng(void)
@@ -61,8 +67,7 @@ void nng_mend(void)
     pthread_once(&once, start_nng);
 }
 
-/* The function of that name that stands behind ours: the C library's, or nng's own. */
-static void find_original(const char *name, void *ret_function)
+void nng_mend_find_original(const char *name, void *ret_function)
 {
     void *found = dlsym(RTLD_NEXT, name);
     memcpy(ret_function, &found, sizeof(found));
@@ -79,10 +84,27 @@ long sysconf(int name)
         return 1;
     if (!original) {
         original_sysconf *found;
-        find_original("sysconf", &found);
+        nng_mend_find_original("sysconf", &found);
         original = found;
     }
     return original(name);
+}
+
+/* Of nng's own waiting for the kernel, too. */
+int epoll_create1(int flags)
+{
+    int fd = (int)syscall(SYS_epoll_create1, flags);
+    if (is_starting_nng)
+        nng_wake_poller(fd);
+    return fd;
+}
+
+static size_t size_of(const struct msghdr *message)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        size += message->msg_iov[i].iov_len;
+    return size;
 }
 
 /* Stands in the place of the C library's sendmsg for nng as well, which greets a new connection
@@ -92,6 +114,7 @@ long sysconf(int name)
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     long sent = syscall(SYS_sendmsg, fd, message, flags);
+    nng_wake_taken(sent >= 0 && (size_t)sent == size_of(message));
     if (sent < 0 && errno == EPIPE)
         errno = ECONNRESET;
     return sent;
@@ -136,7 +159,7 @@ static transfer *original_transfer(_Atomic(transfer *) *known, const char *name)
 {
     if (!*known) {
         transfer *found;
-        find_original(name, &found);
+        nng_mend_find_original(name, &found);
         *known = found;
     }
     return *known;

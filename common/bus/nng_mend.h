@@ -7,4 +7,8 @@
  * 0019-dead-hosts.md. */
 void nng_mend(void);
 
+/* The function of that name that stands behind ours: the C library's, or nng's own. `ret_function`
+ * points to a pointer to a function of its type. */
+void nng_mend_find_original(const char *name, void *ret_function);
+
 #endif

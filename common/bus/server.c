@@ -5,28 +5,14 @@
 #include "common/bus/envelope.h"
 #include "common/bus/nng_mend.h"
 #include "common/bus/socket.h"
+#include "common/bus/workers.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define REQUEST_MAX_DEFAULT (16UL << 20)
 #define CALL_ARENA_MAX (256UL << 20)
-#define STACK_SIZE (512UL << 10)
-#define LOOK_AGAIN_MS 2 /* whether a worker has ended */
-
-/* A thread with its nng context: receives, runs the handler, replies. */
-struct worker {
-    struct rpc_server *server;
-    pthread_t thread;
-    nng_ctx ctx;
-    nng_aio *aio;
-    struct arena arena;
-    bool has_ended;
-};
 
 struct rpc_reply {
     bool ended;
@@ -37,9 +23,7 @@ struct rpc_reply {
 struct rpc_server {
     struct rpc_door door;
     nng_socket socket;
-    struct worker *workers;
-    unsigned worker_count;
-    atomic_bool is_stopping;
+    struct workers *workers;
 };
 
 void rpc_fail(struct rpc_call *call, const struct err *err)
@@ -96,8 +80,9 @@ static bool dispatch(struct rpc_server *s, struct rpc_call *call, const struct r
     return true;
 }
 
-static struct str serve_call(struct rpc_server *s, struct arena *arena, struct str bytes)
+static struct str serve_call(void *user, struct arena *arena, struct str bytes)
 {
+    struct rpc_server *s = user;
     int64_t started_us = clock_monotonic_us();
     struct rpc_reply reply = {.ended = false};
     struct rpc_call call = {.method = "?", .user = s->door.user, .arena = arena, .reply = &reply};
@@ -118,48 +103,6 @@ static struct str serve_call(struct rpc_server *s, struct arena *arena, struct s
     return reply.bytes;
 }
 
-static void send_reply(struct worker *w, nng_msg *message, struct str bytes)
-{
-    /* The request's message carries the way back, and is used again for the reply. */
-    nng_msg_clear(message);
-    if (nng_msg_append(message, bytes.ptr, bytes.len) != 0)
-        BUG("out of memory: %zu bytes", bytes.len);
-    nng_aio_set_msg(w->aio, message);
-    nng_ctx_send(w->ctx, w->aio);
-    nng_aio_wait(w->aio);
-    if (nng_aio_result(w->aio) != 0) /* the caller is gone */
-        nng_msg_free(message);
-}
-
-static void serve_message(struct worker *w, nng_msg *message)
-{
-    bool has_secrets = w->server->door.has_secrets;
-    struct str request = str_make(nng_msg_body(message), nng_msg_len(message));
-    struct str reply = serve_call(w->server, &w->arena, request);
-    if (has_secrets)
-        explicit_bzero(nng_msg_body(message), nng_msg_len(message));
-    send_reply(w, message, reply);
-    if (has_secrets)
-        arena_wipe(&w->arena);
-    else
-        arena_reset(&w->arena);
-}
-
-static void *work(void *arg)
-{
-    struct worker *w = arg;
-    arena_init(&w->arena, CALL_ARENA_MAX);
-    while (!w->server->is_stopping) {
-        nng_ctx_recv(w->ctx, w->aio);
-        nng_aio_wait(w->aio);
-        if (nng_aio_result(w->aio) != 0)
-            continue; /* cancelled, to look at is_stopping */
-        serve_message(w, nng_aio_get_msg(w->aio));
-    }
-    arena_release(&w->arena);
-    return NULL;
-}
-
 static bool listen_at(struct rpc_server *s, struct err *err)
 {
     nng_mend();
@@ -173,18 +116,6 @@ static bool listen_at(struct rpc_server *s, struct err *err)
     return bus_listen(s->socket, s->door.at, s->door.ipc_mode, err);
 }
 
-static void start_worker(struct rpc_server *s, struct worker *w)
-{
-    pthread_attr_t attributes;
-    w->server = s;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    if (nng_ctx_open(&w->ctx, s->socket) != 0 || nng_aio_alloc(&w->aio, NULL, NULL) != 0 ||
-        pthread_create(&w->thread, &attributes, work, w) != 0)
-        BUG("cannot start a worker");
-    pthread_attr_destroy(&attributes);
-}
-
 struct rpc_server *rpc_server_new(const struct rpc_door *door, struct err *err)
 {
     struct rpc_server *s = xcalloc(1, sizeof(*s));
@@ -195,49 +126,30 @@ struct rpc_server *rpc_server_new(const struct rpc_door *door, struct err *err)
         free(s);
         return NULL;
     }
-    s->worker_count = door->workers > 0 ? door->workers : 1;
-    s->workers = xcalloc(s->worker_count, sizeof(*s->workers));
-    for (unsigned i = 0; i < s->worker_count; i++)
-        start_worker(s, &s->workers[i]);
+    s->workers = workers_new(s->socket, &(struct workers_duty){
+                                            .serve = serve_call,
+                                            .user = s,
+                                            .count = door->workers > 0 ? door->workers : 1,
+                                            .arena_max = CALL_ARENA_MAX,
+                                            .has_secrets = door->has_secrets,
+                                        });
     return s;
-}
-
-/* Wakes a worker that waits for a request, until it has seen is_stopping. One that is busy finishes
- * its call first. */
-static bool join_worker(struct worker *w, int64_t deadline_ms)
-{
-    while (!w->has_ended) {
-        struct timespec soon = clock_timespec(clock_wall_ms() + LOOK_AGAIN_MS);
-        nng_aio_cancel(w->aio);
-        w->has_ended = pthread_timedjoin_np(w->thread, NULL, &soon) == 0;
-        if (clock_monotonic_ms() >= deadline_ms)
-            break;
-    }
-    return w->has_ended;
 }
 
 void rpc_server_stop(struct rpc_server *server)
 {
-    server->is_stopping = true;
-    for (unsigned i = 0; i < server->worker_count; i++)
-        nng_aio_cancel(server->workers[i].aio);
+    workers_stop(server->workers);
 }
 
 bool rpc_server_free(struct rpc_server *server, int64_t grace_ms)
 {
     if (!server)
         return true;
-    int64_t deadline_ms = clock_monotonic_ms() + grace_ms;
-    rpc_server_stop(server);
-    bool all_ended = true;
-    for (unsigned i = 0; i < server->worker_count; i++)
-        all_ended = join_worker(&server->workers[i], deadline_ms) && all_ended;
-    if (!all_ended)
+    workers_stop(server->workers);
+    if (!workers_join(server->workers, clock_monotonic_ms() + grace_ms))
         return false;
     nng_close(server->socket);
-    for (unsigned i = 0; i < server->worker_count; i++)
-        nng_aio_free(server->workers[i].aio);
-    free(server->workers);
+    workers_free(server->workers);
     free(server);
     return true;
 }
