@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 struct file_syncer {
-    pthread_t thread;
+    pthread_t threads[FILE_SYNC_THREADS_MAX];
+    unsigned thread_count;
     pthread_mutex_t lock; /* of all that follows, and of every sync */
     pthread_cond_t wake;
     pthread_cond_t over;
@@ -57,21 +58,6 @@ static void destroy(struct file_syncer *s)
     free(s);
 }
 
-struct file_syncer *file_syncer_new(struct err *err)
-{
-    struct file_syncer *s = xcalloc(1, sizeof(*s));
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->wake, NULL);
-    pthread_cond_init(&s->over, NULL);
-    list_init(&s->queue);
-    int failure = pthread_create(&s->thread, NULL, run, s);
-    if (failure == 0)
-        return s;
-    err_set_errno(err, failure, "start a thread");
-    destroy(s);
-    return NULL;
-}
-
 void file_syncer_free(struct file_syncer *syncer)
 {
     if (!syncer)
@@ -79,10 +65,31 @@ void file_syncer_free(struct file_syncer *syncer)
     BUG_ON(!list_is_empty(&syncer->queue));
     pthread_mutex_lock(&syncer->lock);
     syncer->is_stopping = true;
-    pthread_cond_signal(&syncer->wake);
+    pthread_cond_broadcast(&syncer->wake);
     pthread_mutex_unlock(&syncer->lock);
-    pthread_join(syncer->thread, NULL);
+    for (unsigned i = 0; i < syncer->thread_count; i++)
+        pthread_join(syncer->threads[i], NULL);
     destroy(syncer);
+}
+
+struct file_syncer *file_syncer_new(unsigned threads, struct err *err)
+{
+    BUG_ON(threads > FILE_SYNC_THREADS_MAX);
+    struct file_syncer *s = xcalloc(1, sizeof(*s));
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->wake, NULL);
+    pthread_cond_init(&s->over, NULL);
+    list_init(&s->queue);
+    int failure = 0;
+    while (failure == 0 && s->thread_count < threads) {
+        failure = pthread_create(&s->threads[s->thread_count], NULL, run, s);
+        s->thread_count += failure == 0;
+    }
+    if (failure == 0)
+        return s;
+    err_set_errno(err, failure, "start a thread");
+    file_syncer_free(s);
+    return NULL;
 }
 
 void file_sync_begin(struct file_syncer *syncer, struct file_sync *sync, int fd)

@@ -5,8 +5,8 @@
 #include "common/base/list.h"
 
 /*
- * Syncing a file beside other work: a thread begins with it, and who comes to wait before the
- * thread has found the time does it himself.
+ * Syncing a file beside other work: a thread begins with it, and who comes to wait before a thread
+ * has found the time does it himself.
  *
  *     struct file_sync sync = {.fd = -1};
  *     file_sync_begin(syncer, &sync, fd);
@@ -16,19 +16,23 @@
  * A syncer serves any number of threads.
  */
 
+#define FILE_SYNC_THREADS_MAX 4
+
 struct file_syncer;
 
 struct file_sync {
     struct file_syncer *syncer; /* NULL: nothing to be synced, or it is done */
     struct list_link link;      /* in its queue */
     int fd;
-    bool is_begun; /* by the thread */
+    bool is_begun; /* by a thread */
     bool is_over;
     int errnum;
 };
 
-/* NULL with ERR_TEMPORARY when no thread can be started. */
-struct file_syncer *file_syncer_new(struct err *err);
+/* With that many threads: one where each file is followed by other work, some for many files at
+ * once, of which the disk then does several at a time. NULL with ERR_TEMPORARY when no thread can
+ * be started. */
+struct file_syncer *file_syncer_new(unsigned threads, struct err *err);
 /* When nothing is under way. Accepts NULL. */
 void file_syncer_free(struct file_syncer *syncer);
 

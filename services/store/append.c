@@ -76,21 +76,24 @@ static bool append_one(struct account *account, struct change_request *request, 
 }
 
 static bool place_texts(struct account *account, struct append *op, uint64_t first_id,
-                        struct err *err)
+                        struct arena *arena, struct err *err)
 {
+    const struct message_text **texts =
+        arena_new_array(arena, op->count, const struct message_text *);
+    if (!texts)
+        return err_set(err, ERR_LIMIT, "too many messages for one call");
     for (size_t i = 0; i < op->count; i++) {
-        struct append_item *item = &op->items[i];
-        item->message.id = first_id + i;
-        TRY(account_place_text(account, &item->message.text, item->message.id, err));
+        op->items[i].message.id = first_id + i;
+        texts[i] = &op->items[i].message.text;
     }
-    return true;
+    return account_place_texts(account, texts, op->count, first_id, err);
 }
 
 static bool append_many(struct account *account, struct change_request *request, struct err *err)
 {
     struct append *op = request->op;
     TRY(account_take_ids(account, op->count, &request->first_file, err));
-    if (place_texts(account, op, request->first_file, err))
+    if (place_texts(account, op, request->first_file, request->arena, err))
         return account_change(account, request, err);
     account_drop_ids(account, request->first_file, op->count);
     return false;

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define UNDER_WAY_MAX 16 /* files on their way to the disk */
+
 static bool set_unclean(struct db *db, void *ctx, struct err *err)
 {
     uint64_t *from = ctx;
@@ -77,29 +79,58 @@ struct layout_path account_message_path(const struct account *account, uint64_t 
     return layout_message(account->store->settings->data, account->id, id);
 }
 
-bool account_place_text(const struct account *account, const struct message_text *text, uint64_t id,
-                        struct err *err)
-{
-    return message_text_place(text, account->store->settings->data,
-                              account_message_path(account, id).text, err);
-}
-
 /* Its bytes are on their way to the disk. */
-static bool write_content(struct account *account, const struct message_text *text, int how,
-                          struct message_file *file, struct err *err)
+static bool write_content(struct account *account, const struct message_text *text,
+                          struct file_syncer *syncer, struct message_file *file, struct err *err)
 {
     struct layout_path path = account_message_path(account, file->id);
+    int how = file->is_ready ? 0 : O_CREAT | O_EXCL;
     TRY(message_text_write(text, path.text, how, &file->fd, err));
-    file_sync_begin(account->store->file_syncer, &file->sync, file->fd);
+    file_sync_begin(syncer, &file->sync, file->fd);
     return true;
 }
 
 static bool make_file(struct account *account, const struct message_text *text,
-                      struct message_file *file, struct err *err)
+                      struct file_syncer *syncer, struct message_file *file, struct err *err)
 {
     return message_text_is_content(text)
-               ? write_content(account, text, file->is_ready ? 0 : O_CREAT | O_EXCL, file, err)
-               : account_place_text(account, text, file->id, err);
+               ? write_content(account, text, syncer, file, err)
+               : message_text_place(text, account->store->settings->data,
+                                    account_message_path(account, file->id).text, err);
+}
+
+static bool end_file(struct message_file *file, struct err *err)
+{
+    bool ok = file_sync_end(&file->sync, err);
+    message_file_close(file);
+    return ok;
+}
+
+static bool place_through(struct account *account, struct message_file *window,
+                          const struct message_text *const *texts, size_t count, uint64_t first,
+                          struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct message_file *file = &window[i % UNDER_WAY_MAX];
+        TRY(end_file(file, err));
+        *file = (struct message_file){.id = first + i, .fd = -1};
+        TRY(make_file(account, texts[i], account->store->files_syncer, file, err));
+    }
+    for (size_t i = 0; i < UNDER_WAY_MAX; i++)
+        TRY(end_file(&window[i], err));
+    return true;
+}
+
+bool account_place_texts(struct account *account, const struct message_text *const *texts,
+                         size_t count, uint64_t first, struct err *err)
+{
+    struct message_file window[UNDER_WAY_MAX];
+    for (size_t i = 0; i < UNDER_WAY_MAX; i++)
+        window[i] = (struct message_file){.fd = -1};
+    bool ok = place_through(account, window, texts, count, first, err);
+    for (size_t i = 0; i < UNDER_WAY_MAX; i++)
+        message_file_close(&window[i]);
+    return ok;
 }
 
 static bool take_ready(struct account *account, struct message_file *file)
@@ -119,7 +150,7 @@ bool message_file_make(struct account *account, const struct message_text *text,
                   account_take_ids(account, 1, &ret->id, err);
     if (!has_id)
         return false;
-    if (make_file(account, text, ret, err))
+    if (make_file(account, text, account->store->file_syncer, ret, err))
         return true;
     account_drop_ids(account, ret->id, 1);
     return false;

@@ -125,7 +125,7 @@ Test(group, a_file_that_cannot_be_synced_fails_the_commit)
     struct err err;
     uint64_t name = 1;
     int pipe_fds[2];
-    struct file_syncer *syncer = file_syncer_new(&err);
+    struct file_syncer *syncer = file_syncer_new(1, &err);
     struct file_sync sync;
     cr_assert(syncer && pipe(pipe_fds) == 0);
     file_sync_begin(syncer, &sync, pipe_fds[1]);

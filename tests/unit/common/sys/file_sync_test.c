@@ -13,7 +13,7 @@ static struct err err;
 
 static void setup(void)
 {
-    syncer = file_syncer_new(&err);
+    syncer = file_syncer_new(1, &err);
     cr_assert(syncer, "%s", err.detail);
 }
 
@@ -33,19 +33,32 @@ static int open_file(void)
     return fd;
 }
 
-Test(file_sync, each_ends_once_whoever_did_it)
+static void sync_and_wait(struct file_syncer *by)
 {
     struct file_sync syncs[50];
     int fds[50];
     for (int i = 0; i < 50; i++) {
         fds[i] = open_file();
-        file_sync_begin(syncer, &syncs[i], fds[i]);
+        file_sync_begin(by, &syncs[i], fds[i]);
     }
     for (int i = 49; i >= 0; i--) { /* the last ones before the thread comes to them */
         cr_assert(file_sync_end(&syncs[i], &err), "%s", err.detail);
         cr_assert(file_sync_end(&syncs[i], &err), "a second time");
         close(fds[i]);
     }
+}
+
+Test(file_sync, each_ends_once_whoever_did_it)
+{
+    sync_and_wait(syncer);
+}
+
+Test(file_sync, several_threads_share_the_work)
+{
+    struct file_syncer *several = file_syncer_new(FILE_SYNC_THREADS_MAX, &err);
+    cr_assert(several, "%s", err.detail);
+    sync_and_wait(several);
+    file_syncer_free(several);
 }
 
 Test(file_sync, a_file_that_cannot_be_synced_is_an_error_each_time)
