@@ -64,7 +64,7 @@ struct account {
      * files with the rows. */
     pthread_rwlock_t files_lock;
     /* Held for writing while messages move to another account (copy_across.h), for reading by who
-     * else takes messages out of a mailbox (account_change_taking). */
+     * else takes messages out of a mailbox (account_change_taking). Before files_lock. */
     pthread_rwlock_t move_lock;
     pthread_mutex_t prepare_lock;
     bool is_marked_unclean;     /* under prepare_lock: account.unclean_from is set */

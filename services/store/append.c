@@ -99,6 +99,21 @@ static bool append_many(struct account *account, struct change_request *request,
     return false;
 }
 
+static bool append_all(struct account *account, struct change_request *request, struct err *err)
+{
+    const struct append *op = request->op;
+    return op->count == 1 ? append_one(account, request, err) : append_many(account, request, err);
+}
+
+/* As account_change_taking; the lock comes before that of the files. */
+static bool append_taking(struct account *account, struct change_request *request, struct err *err)
+{
+    pthread_rwlock_rdlock(&account->move_lock);
+    bool ok = append_all(account, request, err);
+    pthread_rwlock_unlock(&account->move_lock);
+    return ok;
+}
+
 bool append(struct account *account, struct str key, struct append *op, struct arena *arena,
             struct err *err)
 {
@@ -108,6 +123,6 @@ bool append(struct account *account, struct str key, struct append *op, struct a
     TRY(mailbox_name_check(op->mailbox, arena, &op->mailbox, err));
     if (op->count == 0 || op->count > APPEND_ITEMS_MAX)
         return err_set(err, ERR_SYNTAX, "%zu messages in one call", op->count);
-    return op->count == 1 ? append_one(account, &request, err)
-                          : append_many(account, &request, err);
+    return op->replace_uid != 0 ? append_taking(account, &request, err)
+                                : append_all(account, &request, err);
 }

@@ -270,3 +270,29 @@ def test_what_two_move_at_the_same_time_is_there_once(mailrail):
         found = [ident for box in ("INBOX", "Elsewhere", theirs) for ident in idents(one, box)]
         assert sorted(found) == sorted(set(found)) and len(found) == count
     assert mailrail.command("verifydata").stdout == "OK\n"
+
+
+def test_what_one_moves_and_one_replaces_at_the_same_time_is_moved_or_replaced(mailrail):
+    """Not both. A REPLACE whose message is gone is refused (RFC 8508 3.3)."""
+    theirs, count = '"Other Users/bob@example.org/Team"', 60
+    replaced = set()
+    with mailrail.imap("bob@example.org") as owner, mailrail.imap() as one, \
+            User(mailrail, "ann@example.org") as two:
+        owner.create("Team")
+        owner.setacl("Team", "ann@example.org", "lrswite")
+        for number in range(1, count + 1):
+            one.append("INBOX", None, None, b"Message-ID: <%d@x>\r\n\r\n" % number)
+        one.select()
+        two("SELECT INBOX")
+        for uid in range(1, count + 1):
+            mover = threading.Thread(target=one.uid, args=("MOVE", str(uid), theirs))
+            text = b"Message-ID: <new%d@x>\r\n\r\n" % uid
+            mover.start()
+            time.sleep(uid % 6 / 2000)
+            two.send(b"r UID REPLACE %d INBOX {%d+}\r\n%s\r\n" % (uid, len(text), text))
+            if b"r OK" in two.until(b"r "):
+                replaced.add(uid)
+            mover.join()
+        moved = {int(re.search(rb"<(\d+)@", ident)[1]) for ident in idents(one, theirs)}
+        assert moved == set(range(1, count + 1)) - replaced
+    assert mailrail.command("verifydata").stdout == "OK\n"
