@@ -34,7 +34,7 @@ static bool run(struct change *c, void *ctx, struct err *err)
     if (!op->uids.items)
         return err_set(err, ERR_LIMIT, "too many messages for one call");
     for (size_t i = 0; i < op->count; i++) {
-        TRY(message_add(c, &m, &op->items[i].message, op->quota_bytes, &e, err));
+        TRY(message_add(c, &m, &op->messages[i], op->quota_bytes, &e, err));
         op->uids.items[op->uids.len++] = e.uid;
     }
     if (op->replace_uid != 0)
@@ -64,7 +64,7 @@ static void load(void *ctx, struct wire *w, struct arena *arena)
 static bool append_one(struct account *account, struct change_request *request, struct err *err)
 {
     struct append *op = request->op;
-    struct new_message *message = &op->items[0].message;
+    struct new_message *message = &op->messages[0];
     struct message_file file;
     TRY(message_file_make(account, &message->text, &file, err));
     message->id = request->first_file = file.id;
@@ -75,25 +75,11 @@ static bool append_one(struct account *account, struct change_request *request, 
     return ok;
 }
 
-static bool place_texts(struct account *account, struct append *op, uint64_t first_id,
-                        struct arena *arena, struct err *err)
-{
-    const struct message_text **texts =
-        arena_new_array(arena, op->count, const struct message_text *);
-    if (!texts)
-        return err_set(err, ERR_LIMIT, "too many messages for one call");
-    for (size_t i = 0; i < op->count; i++) {
-        op->items[i].message.id = first_id + i;
-        texts[i] = &op->items[i].message.text;
-    }
-    return account_place_texts(account, texts, op->count, first_id, err);
-}
-
 static bool append_many(struct account *account, struct change_request *request, struct err *err)
 {
     struct append *op = request->op;
     TRY(account_take_ids(account, op->count, &request->first_file, err));
-    if (place_texts(account, op, request->first_file, request->arena, err))
+    if (account_place_texts(account, op->messages, op->count, request->first_file, err))
         return account_change(account, request, err);
     account_drop_ids(account, request->first_file, op->count);
     return false;

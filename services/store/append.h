@@ -10,15 +10,11 @@
 
 #define APPEND_ITEMS_MAX 1000
 
-struct append_item {
-    struct new_message message; /* all but the id; the text is checked */
-};
-
 struct append {
     /* Arguments. */
-    struct str mailbox;  /* any form; must exist */
-    uint64_t checked_id; /* mailbox_is_checked */
-    struct append_item *items;
+    struct str mailbox;           /* any form; must exist */
+    uint64_t checked_id;          /* mailbox_is_checked */
+    struct new_message *messages; /* all but the ids; the texts are checked */
     size_t count;
     uint64_t quota_bytes;
     uint64_t view_mailbox_id; /* with replace_uid */
@@ -29,7 +25,7 @@ struct append {
     uint64_t modseq;
 };
 
-/* ERR_NOT_FOUND: no such mailbox, spool file, ; ERR_STATE: the message to replace is gone;
+/* ERR_NOT_FOUND: no such mailbox, spool file; ERR_STATE: the message to replace is gone;
  * ERR_LIMIT: over quota. */
 bool append(struct account *account, struct str key, struct append *op, struct arena *arena,
             struct err *err) MUST_USE;

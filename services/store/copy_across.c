@@ -127,20 +127,6 @@ static void load(void *ctx, struct wire *w, struct arena *arena)
     op->copied = uids_load(w, arena);
 }
 
-static bool place_texts(struct account *to, struct across *a, uint64_t first_id,
-                        struct arena *arena, struct err *err)
-{
-    const struct message_text **texts =
-        arena_new_array(arena, a->count, const struct message_text *);
-    if (!texts)
-        return err_set(err, ERR_LIMIT, "too many messages for one call");
-    for (size_t i = 0; i < a->count; i++) {
-        a->messages[i].id = first_id + i;
-        texts[i] = &a->messages[i].text;
-    }
-    return account_place_texts(to, texts, a->count, first_id, err);
-}
-
 static bool add_messages(struct account *to, struct str key, struct across *a, struct arena *arena,
                          struct err *err)
 {
@@ -151,7 +137,7 @@ static bool add_messages(struct account *to, struct str key, struct across *a, s
     if (a->count == 0)
         return account_change(to, &request, err);
     TRY(account_take_ids(to, a->count, &request.first_file, err));
-    if (place_texts(to, a, request.first_file, arena, err))
+    if (account_place_texts(to, a->messages, a->count, request.first_file, err))
         return account_change(to, &request, err);
     account_drop_ids(to, request.first_file, a->count);
     return false;

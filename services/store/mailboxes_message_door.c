@@ -56,7 +56,7 @@ static bool check_flags(uint32_t flags, struct err *err)
 }
 
 static bool read_item(struct rpc_call *call, const Mailrail__AppendItem *from,
-                      struct append_item *item, struct err *err)
+                      struct new_message *message, struct err *err)
 {
     static const char *const receivers[] = {"imap", NULL};
     int zone = from->received_zone_minutes;
@@ -64,7 +64,7 @@ static bool read_item(struct rpc_call *call, const Mailrail__AppendItem *from,
         return err_set(err, ERR_SYNTAX, "a message of no bytes");
     if (zone <= -ENTRY_ZONE_UTC || zone >= ENTRY_ZONE_UTC)
         return err_set(err, ERR_SYNTAX, "a time zone of %d minutes", zone);
-    item->message = (struct new_message){
+    *message = (struct new_message){
         .text = {.spool_name = str_from_cstr(from->spool_name),
                  .content = bytes_of(from->content),
                  .size = from->file_size},
@@ -73,10 +73,9 @@ static bool read_item(struct rpc_call *call, const Mailrail__AppendItem *from,
         .received_s = from->received_s != 0 ? from->received_s : clock_wall_s(),
         .zone = (uint32_t)(zone + ENTRY_ZONE_UTC),
     };
-    TRY(message_text_check(&item->message.text, receivers, err));
-    return check_flags(from->flags, err) && message_decode(&item->message, call->arena, err) &&
-           read_keywords(from->keywords, from->n_keywords, call->arena, &item->message.keywords,
-                         err);
+    TRY(message_text_check(&message->text, receivers, err));
+    return check_flags(from->flags, err) && message_decode(message, call->arena, err) &&
+           read_keywords(from->keywords, from->n_keywords, call->arena, &message->keywords, err);
 }
 
 static bool read_items(struct rpc_call *call, const Mailrail__AppendRequest *request,
@@ -85,11 +84,11 @@ static bool read_items(struct rpc_call *call, const Mailrail__AppendRequest *req
     if (request->n_items > APPEND_ITEMS_MAX)
         return err_set(err, ERR_LIMIT, "%zu messages in one call", request->n_items);
     op->count = request->n_items;
-    op->items = arena_new_array(call->arena, op->count, struct append_item);
-    if (!op->items)
+    op->messages = arena_new_array(call->arena, op->count, struct new_message);
+    if (!op->messages)
         return reply_no_room(err);
     for (size_t i = 0; i < op->count; i++)
-        TRY(read_item(call, request->items[i], &op->items[i], err));
+        TRY(read_item(call, request->items[i], &op->messages[i], err));
     return true;
 }
 
@@ -140,7 +139,7 @@ static bool append_(struct rpc_call *call, const struct access *access,
     TRY(check_view(call, access, &op, err));
     TRY(door_check_key(request->key, err) && read_items(call, request, &op, err));
     for (size_t i = 0; i < op.count; i++)
-        limit_to_rights(&op.items[i].message, access, granted.rights);
+        limit_to_rights(&op.messages[i], access, granted.rights);
     TRY(directory_account_quota(call->user, account_id(access->account), &op.quota_bytes, err));
     TRY(tell_quota(append(access->account, bytes_of(request->key), &op, call->arena, err), err));
     reply->uidvalidity = op.uidvalidity;

@@ -1,6 +1,7 @@
 #include "services/store/message_files.h"
 
 #include "common/sys/file.h"
+#include "services/store/message.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -107,27 +108,28 @@ static bool end_file(struct message_file *file, struct err *err)
 }
 
 static bool place_through(struct account *account, struct message_file *window,
-                          const struct message_text *const *texts, size_t count, uint64_t first,
+                          struct new_message *messages, size_t count, uint64_t first,
                           struct err *err)
 {
     for (size_t i = 0; i < count; i++) {
         struct message_file *file = &window[i % UNDER_WAY_MAX];
         TRY(end_file(file, err));
         *file = (struct message_file){.id = first + i, .fd = -1};
-        TRY(make_file(account, texts[i], account->store->files_syncer, file, err));
+        messages[i].id = first + i;
+        TRY(make_file(account, &messages[i].text, account->store->files_syncer, file, err));
     }
     for (size_t i = 0; i < UNDER_WAY_MAX; i++)
         TRY(end_file(&window[i], err));
     return true;
 }
 
-bool account_place_texts(struct account *account, const struct message_text *const *texts,
-                         size_t count, uint64_t first, struct err *err)
+bool account_place_texts(struct account *account, struct new_message *messages, size_t count,
+                         uint64_t first, struct err *err)
 {
     struct message_file window[UNDER_WAY_MAX];
     for (size_t i = 0; i < UNDER_WAY_MAX; i++)
         window[i] = (struct message_file){.fd = -1};
-    bool ok = place_through(account, window, texts, count, first, err);
+    bool ok = place_through(account, window, messages, count, first, err);
     for (size_t i = 0; i < UNDER_WAY_MAX; i++)
         message_file_close(&window[i]);
     return ok;

@@ -3,6 +3,8 @@
 
 #include "services/store/account.h"
 
+struct new_message;
+
 /*
  * The files of an account's messages: ids, names, texts.
  *
@@ -44,11 +46,11 @@ void account_drop_ids(struct account *account, uint64_t first, size_t count);
 void account_mark_clean(struct account *account);
 
 struct layout_path account_message_path(const struct account *account, uint64_t id);
-/* Makes the files of messages `first` and following, on disk when it returns; the disk works for
- * several at a time. Errors as message_text_place; what a failure leaves is for
+/* Gives the messages ids, from `first` on, and makes their files, on disk when it returns; the disk
+ * works for several at a time. Errors as message_text_place; what a failure leaves is for
  * account_drop_ids. */
-bool account_place_texts(struct account *account, const struct message_text *const *texts,
-                         size_t count, uint64_t first, struct err *err) MUST_USE;
+bool account_place_texts(struct account *account, struct new_message *messages, size_t count,
+                         uint64_t first, struct err *err) MUST_USE;
 /* Inside a change: the directory of this message's file is synced before the commit. */
 void change_sync_file(struct change *c, uint64_t id);
 

@@ -304,15 +304,10 @@ Test(messages, keywords_follow_by_name)
 
 /* ---- APPEND */
 
-static struct append_item item_of(const char *text)
-{
-    return (struct append_item){.message = fixture_message(&f, str_from_cstr(text))};
-}
-
 Test(messages, append_is_all_or_nothing)
 {
-    struct append_item items[2] = {item_of(TEXT), item_of(TEXT)};
-    struct append op = {.mailbox = STR("INBOX"), .items = items, .count = 2, .quota_bytes = 60};
+    struct new_message items[2] = {fixture_message(&f, STR(TEXT)), fixture_message(&f, STR(TEXT))};
+    struct append op = {.mailbox = STR("INBOX"), .messages = items, .count = 2, .quota_bytes = 60};
     cr_expect(!append(f.account, STR_NULL, &op, &f.arena, &f.err) && f.err.kind == ERR_LIMIT);
     cr_expect(fixture_pull(&f, "Inbox", 0).count == 0);
     op.quota_bytes = INT64_MAX;
@@ -330,9 +325,9 @@ Test(messages, append_is_all_or_nothing)
 Test(messages, append_replaces)
 {
     deliver_some("Inbox", 3);
-    struct append_item item = item_of(TEXT);
+    struct new_message item = fixture_message(&f, STR(TEXT));
     struct append op = {.mailbox = STR("Inbox"),
-                        .items = &item,
+                        .messages = &item,
                         .count = 1,
                         .quota_bytes = INT64_MAX,
                         .view_mailbox_id = fixture_pull(&f, "Inbox", 0).mailbox.id,
@@ -340,8 +335,8 @@ Test(messages, append_replaces)
     cr_assert(append(f.account, STR_NULL, &op, &f.arena, &f.err), "%s", f.err.detail);
     struct changes c = fixture_pull(&f, "Inbox", 0);
     cr_expect(c.count == 3 && c.uid[1] == 3 && c.uid[2] == 4);
-    struct append_item other = item_of(TEXT);
-    op.items = &other;
+    struct new_message other = fixture_message(&f, STR(TEXT));
+    op.messages = &other;
     cr_expect(!append(f.account, STR_NULL, &op, &f.arena, &f.err) && f.err.kind == ERR_STATE);
     op.replace_uid = 1;
     op.mailbox = STR("Drafts");

@@ -86,15 +86,15 @@ static bool step_expunge(void)
 
 static bool step_append(void)
 {
-    struct append_item items[3];
+    struct new_message items[3];
     struct append op = {.mailbox = str_from_cstr(pick_mailbox()),
-                        .items = items,
+                        .messages = items,
                         .count = 1 + pick(3),
                         .quota_bytes = pick(8) == 0 ? 500 : INT64_MAX,
                         .view_mailbox_id = id_of(pick_mailbox()),
                         .replace_uid = pick(2) == 0 ? 0 : 1 + pick(10)};
     for (size_t i = 0; i < op.count; i++)
-        items[i] = (struct append_item){.message = fixture_message(&f, STR(TEXT))};
+        items[i] = fixture_message(&f, STR(TEXT));
     return append(f.account, STR_NULL, &op, &f.arena, &f.err);
 }
 
