@@ -44,6 +44,16 @@ void session_set_read_timeout(struct session *s, int64_t timeout_ms)
     s->read_timeout_ms = timeout_ms;
 }
 
+void session_set_unit_timeout(struct session *s, int64_t timeout_ms)
+{
+    s->unit_timeout_ms = timeout_ms;
+}
+
+void session_set_read_deadline(struct session *s, int64_t deadline_ms)
+{
+    s->read_deadline_ms = deadline_ms;
+}
+
 void session_set_slow(struct session *s, bool slow)
 {
     s->slow = slow;

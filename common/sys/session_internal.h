@@ -144,7 +144,10 @@ struct session {
     int64_t now_ms;      /* when this turn began */
     int64_t deadline_ms; /* when the session wants to be looked at, while it waits */
     int64_t read_timeout_ms;
-    int64_t active_ms; /* the client sent something, or has been told everything */
+    int64_t unit_timeout_ms;  /* 0: none */
+    int64_t unit_since_ms;    /* a part of a unit is there; 0: none is */
+    int64_t read_deadline_ms; /* 0: none */
+    int64_t active_ms;        /* the client sent something, or has been told everything */
     int64_t hold_until_ms;
     int64_t read_after_ms;
     int64_t handshake_until_ms;

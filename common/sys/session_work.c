@@ -69,6 +69,7 @@ static enum step run_unit(struct session *s, size_t len)
     s->unit = str_slice(buf_str(&s->in), s->in_at, len);
     s->unit_untraced = true;
     s->in_at += len;
+    s->unit_since_ms = 0;
     s->slow_pausing = false;
     return go_on(s, s->ops->run(s, s->unit));
 }
@@ -150,19 +151,36 @@ static size_t find_unit(struct session *s)
     return len;
 }
 
+/* Until when the client may take. */
+static int64_t input_deadline(const struct session *s)
+{
+    int64_t until_ms = s->active_ms + s->read_timeout_ms;
+    if (s->unit_timeout_ms > 0 && s->unit_since_ms > 0 &&
+        s->unit_since_ms + s->unit_timeout_ms < until_ms)
+        until_ms = s->unit_since_ms + s->unit_timeout_ms;
+    if (s->read_deadline_ms > 0 && s->read_deadline_ms < until_ms)
+        until_ms = s->read_deadline_ms;
+    return until_ms;
+}
+
 static enum step wait_for_input(struct session *s)
 {
     if (session_has_output(s))
         return wait_for_client_to_take(s);
-    if (s->now_ms - s->active_ms >= s->read_timeout_ms) {
+    if (!session_has_input(s))
+        s->unit_since_ms = 0;
+    else if (s->unit_since_ms == 0)
+        s->unit_since_ms = s->now_ms;
+    if (s->now_ms >= input_deadline(s)) {
         s->active_ms = s->now_ms;
+        s->unit_since_ms = s->read_deadline_ms = 0;
         return run_last_word(s, s->ops->timeout);
     }
     if (s->unanswered) {
         s->unanswered = false;
         net_acknowledge(s->fd);
     }
-    return wait_until(s, s->active_ms + s->read_timeout_ms);
+    return wait_until(s, input_deadline(s));
 }
 
 /* A pause before a slow session's input is read. */

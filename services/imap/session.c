@@ -21,8 +21,9 @@
 
 /* Of a command with what store answers: changes of all messages of a large mailbox are many. */
 #define COMMAND_ARENA_MAX (128u << 20)
-#define COMMAND_KEEP_MAX 512 /* of the command buffer, while a session waits */
-#define LITERAL_TIMEOUT_MS 30000
+#define COMMAND_KEEP_MAX 512     /* of the command buffer, while a session waits */
+#define LITERAL_TIMEOUT_MS 30000 /* one of a message: of silence */
+#define LINE_TIMEOUT_MS 30000
 #define TOKEN_RENEW_MS (3600 * 1000LL) /* before it expires; longer than any IDLE */
 #define TOKEN_MAX 4096
 
@@ -40,12 +41,21 @@ void imap_enter(struct imap *imap, enum imap_state state)
     imap->state = state;
 }
 
+/* For a line, and for each literal in it, to come, however their bytes drip (spec 2.1). */
+static int64_t line_timeout_ms(const struct imap *imap)
+{
+    int64_t before_login_ms = (int64_t)imap->server->config->login_timeout_s * 1000;
+    return imap->state == STATE_NOT_AUTHENTICATED ? before_login_ms : LINE_TIMEOUT_MS;
+}
+
 static void set_waiting_timeout(struct imap *imap)
 {
     const struct imap_config *config = imap->server->config;
     uint64_t seconds =
         imap->state == STATE_NOT_AUTHENTICATED ? config->login_timeout_s : config->idle_timeout_s;
     session_set_read_timeout(imap->session, (int64_t)seconds * 1000);
+    session_set_unit_timeout(imap->session, line_timeout_ms(imap));
+    session_set_read_deadline(imap->session, 0);
 }
 
 void imap_set_work(struct imap *imap, void *work, void (*work_free)(void *work))
@@ -209,6 +219,7 @@ static enum session_next begin_literal(struct imap *imap, const struct frame_lit
     if (literal->sync)
         respond_continue(imap, STR("Ready"));
     imap_expect_bytes(imap, literal->size);
+    session_set_read_deadline(imap->session, clock_monotonic_ms() + line_timeout_ms(imap));
     return SESSION_READ;
 }
 

@@ -51,6 +51,19 @@ Test(dialogue, third_failure_is_slow_and_success_is_fast_again)
     world_release(&w);
 }
 
+Test(dialogue, each_login_after_the_third_failure_waits_a_second_longer)
+{
+    struct world w;
+    world_init(&w, 1 << 18);
+    struct session *s = world_session(&w, 0);
+    for (int i = 0; i < 7; i++) {
+        fake_session_feed(s, STR("a LOGIN me@localhost wrong\r\n"), 0);
+        cr_expect_eq(fake_session_delay(s), i > 3 ? (i - 3) * 1000 : 0, "attempt %d: %d ms", i,
+                     (int)fake_session_delay(s));
+    }
+    world_release(&w);
+}
+
 Test(dialogue, passwords_need_tls_and_are_masked_in_traces)
 {
     struct world w;

@@ -14,6 +14,7 @@ struct session {
     struct log *log_target;
     struct log_ctx log;
     size_t full_at;
+    int64_t delay_ms;
     unsigned sent_now;
     bool closed, slow, woken, can_tls, tls, compressed;
     enum log_trace_kind trace;
@@ -51,6 +52,16 @@ void session_set_read_timeout(struct session *s, int64_t timeout_ms)
 {
     BUG_ON(!s || timeout_ms <= 0);
 }
+
+void session_set_unit_timeout(struct session *s, int64_t timeout_ms)
+{
+    (void)s, (void)timeout_ms;
+}
+
+void session_set_read_deadline(struct session *s, int64_t deadline_ms)
+{
+    (void)s, (void)deadline_ms;
+}
 void session_set_slow(struct session *s, bool slow)
 {
     s->slow = slow;
@@ -58,6 +69,7 @@ void session_set_slow(struct session *s, bool slow)
 void session_delay(struct session *s, int64_t delay_ms)
 {
     BUG_ON(!s || delay_ms < 0);
+    s->delay_ms = delay_ms;
 }
 void session_set_trace(struct session *s, enum log_trace_kind kind)
 {
@@ -228,6 +240,11 @@ bool fake_session_is_closed(const struct session *s)
 {
     return s->closed;
 }
+int64_t fake_session_delay(const struct session *s)
+{
+    return s->delay_ms;
+}
+
 bool fake_session_is_slow(const struct session *s)
 {
     return s->slow;

@@ -20,6 +20,8 @@ struct str fake_session_sent(struct session *s);
 unsigned fake_session_sent_now(const struct session *s);
 bool fake_session_is_closed(const struct session *s);
 bool fake_session_is_slow(const struct session *s);
+/* The last pause that was asked for, in ms; 0: none was. */
+int64_t fake_session_delay(const struct session *s);
 enum log_trace_kind fake_session_trace(const struct session *s);
 /* STARTTLS is possible, or TLS is active. */
 void fake_session_set_tls(struct session *s, bool can, bool active);
