@@ -257,15 +257,6 @@ static struct match match_pairs(struct imap *imap, const struct qresync_paramete
     return match;
 }
 
-/* The modseq of a UID's expunge; 0 when it is not known. */
-static uint64_t expunge_of(const struct changes *changes, uint32_t uid)
-{
-    for (size_t i = 0; i < changes->vanished_len; i++)
-        if (changes->vanished_uid[i] == uid)
-            return changes->vanished_modseq[i];
-    return 0;
-}
-
 static void set_everything(struct imap *imap, struct uid_set *scope)
 {
     const struct sequence_range range = {1, 0};
@@ -274,19 +265,48 @@ static void set_everything(struct imap *imap, struct uid_set *scope)
     *scope = scope_of(imap, &all);
 }
 
-/* A client that says it has a message which was gone at its modseq has missed an expunge: it is
- * told of all since then (spec 2.30). */
-static bool restart(struct imap *imap, struct resync *r, struct match *match, struct arena *arena,
-                    struct changes *changes, struct err *err)
+/* Of messages that the client says it has and that are gone: how many went since its modseq, and
+ * when the first of all did. */
+struct gone {
+    uint64_t since;
+    uint64_t first_modseq; /* UINT64_MAX: not known any more */
+};
+
+static struct gone gone_of(const struct changes *changes, const struct uid_set *missing,
+                           uint64_t since)
 {
-    TRY(pull_vanished(imap, 1, arena, changes, err));
-    uint64_t modseq = expunge_of(changes, match->gone);
-    if (modseq == 0 || modseq > r->since)
+    struct gone gone = {.first_modseq = UINT64_MAX};
+    for (size_t i = 0; i < changes->vanished_len; i++) {
+        uint64_t modseq = changes->vanished_modseq[i];
+        if (!uid_set_has(missing, changes->vanished_uid[i]))
+            continue;
+        gone.since += modseq > since;
+        if (modseq < gone.first_modseq)
+            gone.first_modseq = modseq;
+    }
+    return gone;
+}
+
+/* A client that says it has a message which was gone at its modseq has missed an expunge, and maybe
+ * more of them: it is told of all that is gone, and of what changed since the first (spec 2.30). */
+static bool restart_when_inconsistent(struct imap *imap, const struct qresync_parameters *p,
+                                      struct resync *r, struct match *match, struct arena *arena,
+                                      bool *ret_restarted, struct err *err)
+{
+    struct changes changes;
+    TRY(pull_vanished(imap, 1, arena, &changes, err));
+    struct uid_set missing = {0}, listed = scope_of(imap, &p->uids);
+    add_missing(imap, &listed, &missing);
+    struct gone gone = gone_of(&changes, &missing, r->since);
+    *ret_restarted = gone.since < uid_set_count(&missing);
+    uid_set_release(&listed);
+    uid_set_release(&missing);
+    if (!*ret_restarted)
         return true;
     respond_untagged(imap, "OK [ALERT] your copy of the mailbox had messages that were gone, it is "
                            "synchronized again");
     match->same_until = 0;
-    r->since = modseq - 1;
+    r->since = gone.first_modseq <= r->since ? gone.first_modseq - 1 : 0;
     set_everything(imap, &r->scope);
     return true;
 }
@@ -312,13 +332,13 @@ static bool find_for_select(struct imap *imap, const struct qresync_parameters *
     struct changes changes;
     struct match match = match_pairs(imap, p);
     TRY(pull_vanished(imap, r->since, arena, &changes, err));
-    if (r->since < changes.purged_modseq) {
+    bool all = r->since < changes.purged_modseq;
+    if (!all && match.gone > 0)
+        TRY(restart_when_inconsistent(imap, p, r, &match, arena, &all, err));
+    if (all)
         add_missing(imap, &r->scope, &r->vanished);
-    } else {
-        if (match.gone > 0 && expunge_of(&changes, match.gone) == 0)
-            TRY(restart(imap, r, &match, arena, &changes, err));
+    else
         add_vanished(imap, &changes, r->since, &r->scope, &r->vanished);
-    }
     drop_until(&r->vanished, match.same_until);
     return true;
 }

@@ -54,6 +54,29 @@ def test_catching_up(pair):
     assert inconsistent[-4].startswith(b"* OK [ALERT]") and inconsistent[-3:-1] == after
 
 
+def test_an_inconsistent_client_hears_of_all_that_is_gone(pair):
+    """What it missed may have gone before the message by which that is noticed: both are named."""
+    a, b = pair
+    validity = uidvalidity(a("SELECT INBOX"))
+    a("CLOSE")
+    b("SELECT INBOX")
+    for uid in (3, 1):
+        b(f"UID STORE {uid} +FLAGS.SILENT (\\Deleted)")
+        last = b(f"UID EXPUNGE {uid}")
+    claimed = int(re.search(rb"HIGHESTMODSEQ (\d+)", last[-1])[1])
+    told = a(f"SELECT INBOX (QRESYNC ({validity} {claimed} 1:6 (1:6 1:6)))")
+    assert any(line.startswith(b"* OK [ALERT]") for line in told)
+    assert [line for line in told if b"VANISHED" in line] == [b"* VANISHED (EARLIER) 1,3"]
+    # Also when the first that is gone is none that it should know of, and another is.
+    told = a(f"SELECT INBOX (QRESYNC ({validity} {claimed - 1} 1:6 (1:6 1:6)))")
+    assert any(line.startswith(b"* OK [ALERT]") for line in told)
+    assert [line for line in told if b"VANISHED" in line] == [b"* VANISHED (EARLIER) 1,3"]
+    # What went after its modseq is no inconsistency.
+    told = a(f"SELECT INBOX (QRESYNC ({validity} {claimed - 1} 1:6 (1,2,4:6 1,2,4:6)))")
+    assert not any(b"ALERT" in line for line in told)
+    assert [line for line in told if b"VANISHED" in line] == [b"* VANISHED (EARLIER) 1"]
+
+
 def test_both_see_what_vanishes(pair):
     a, b = pair
     a("SELECT INBOX")
