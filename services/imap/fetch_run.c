@@ -168,13 +168,20 @@ static bool write_item(struct imap *imap, struct fetch_run *run, const struct fe
 /* ---- Steps */
 
 /* A message whose file or row is gone was expunged by another session long ago: the command goes on
- * with the rest (RFC 9051 7.1, EXPUNGEISSUED). Anything else ends it. */
-static void note_failure(struct fetch_run *run)
+ * with the rest (RFC 9051 7.1, EXPUNGEISSUED). Or the whole account is gone, which store says.
+ * Anything else ends it. */
+static void note_failure(struct imap *imap, struct fetch_run *run)
 {
-    if (run->err.kind == ERR_NOT_FOUND && run->err.reply[0] == '\0')
-        run->expunge_issued = true;
-    else
-        run->failed = true;
+    struct err err;
+    struct backend_call call = imap_call_on(imap, imap->selected.view);
+    run->failed = run->err.kind != ERR_NOT_FOUND || run->err.reply[0] != '\0';
+    if (run->failed || run->expunge_issued)
+        return;
+    run->expunge_issued = true;
+    run->failed = !view_refresh(imap->selected.view, imap->server->backend, &call, true, &err) &&
+                  err.kind == ERR_DENIED;
+    if (run->failed)
+        run->err = err;
 }
 
 /* A plain literal has no NUL (RFC 9051 4.3: CHAR8). Mail may, although RFC 5322 4 forbids it. */
@@ -242,7 +249,7 @@ static enum fetch_step write_row(struct imap *imap, struct fetch_run *run)
         if (run->item == run->items.len)
             break;
         if (!write_item(imap, run, &run->items.items[run->item++], &run->err)) {
-            note_failure(run);
+            note_failure(imap, run);
             break;
         }
     }
@@ -258,7 +265,7 @@ enum fetch_step fetch_run_go(struct imap *imap, struct fetch_run *run)
         if (!run->in_row && !rows_load(&run->rows, imap, &run->err)) {
             if (run->err.kind == ERR_NONE)
                 break;
-            note_failure(run);
+            note_failure(imap, run);
             rows_next(&run->rows);
             continue;
         }

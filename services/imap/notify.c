@@ -87,30 +87,21 @@ void notify_listen(struct imap *imap)
 
 /* ---- Own changes */
 
-/* What was made and then removed, or the other way round: the later one counts. */
-static void drop_opposite(struct notify *n, unsigned events, bool made, struct str name)
+/* Mailboxes of others are in the lists only for who looks at them; one's own subscriptions to them
+ * always are. */
+static unsigned events_in_lists(const struct notify *n, unsigned events, struct str name)
 {
-    for (size_t i = n->own.len; i-- > 0;) {
-        struct own_change *own = &n->own.items[i];
-        if (own->made == made || !str_eq(str_from_cstr(own->name), name))
-            continue;
-        own->events &= ~events;
-        if (own->events)
-            continue;
-        free(own->name);
-        array_remove(&n->own, i, 1);
-    }
+    return n->shared || !shared_is_name(name) ? events : events & NOTIFY_SUBSCRIPTION;
 }
 
 void notify_own(struct imap *imap, unsigned events, bool made, bool below, struct str name)
 {
     struct notify *n = notify_state(imap);
-    bool is_in_lists = n && n->others && (n->shared || !shared_is_name(name));
-    if (!is_in_lists)
+    events = n && n->others ? events_in_lists(n, events, name) : 0;
+    if (events == 0)
         return;
     if (own_changes_are_many(n))
         notify_report(imap);
-    drop_opposite(n, events, made, name);
     char *copy = xmalloc(name.len + 1);
     if (name.len > 0)
         memcpy(copy, name.ptr, name.len);

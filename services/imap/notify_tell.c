@@ -20,14 +20,29 @@ static bool covers(const struct own_change *own, struct str name)
            name.ptr[top.len] == '/';
 }
 
+/* True when the name is there now (made), or is not there, by the session's own doing: its last
+ * change before the list was begun was that one, or one since then, which the list may have seen.
+ */
 static bool is_own(const struct notify *n, enum notify_event event, bool made, struct str name)
 {
+    bool is_it = false;
     for (size_t i = 0; i < n->own.len; i++) {
         const struct own_change *own = &n->own.items[i];
-        if ((own->events & event) && own->made == made && covers(own, name))
-            return true;
+        if (!(own->events & event) || !covers(own, name))
+            continue;
+        bool may_be_unseen = own->snapshots >= n->now->number;
+        is_it = (is_it && may_be_unseen) || own->made == made;
     }
-    return false;
+    return is_it;
+}
+
+static bool is_last_of_its_name(const struct notify *n, size_t at)
+{
+    const struct own_change *own = &n->own.items[at];
+    for (size_t i = at + 1; i < n->own.len; i++)
+        if ((n->own.items[i].events & own->events) && strcmp(n->own.items[i].name, own->name) == 0)
+            return false;
+    return true;
 }
 
 /* ---- Lines */
@@ -149,9 +164,9 @@ static void tell_own_removed(struct imap *imap, const struct notify *n, size_t a
     const struct own_change *own = &n->own.items[at];
     struct str name = str_from_cstr(own->name);
     if (own->made && (own->events & NOTIFY_MAILBOX_NAME) && own->snapshots < n->now->number &&
-        !snapshot_find(n->known, name) && !snapshot_find(n->now, name) &&
-        !is_own(n, NOTIFY_MAILBOX_NAME, false, name) && knows_rev2_words(imap, n) &&
-        notify_wants(n, n->now, name, NOTIFY_MAILBOX_NAME))
+        is_last_of_its_name(n, at) && !snapshot_find(n->known, name) &&
+        !snapshot_find(n->now, name) && !is_own(n, NOTIFY_MAILBOX_NAME, false, name) &&
+        knows_rev2_words(imap, n) && notify_wants(n, n->now, name, NOTIFY_MAILBOX_NAME))
         write_list(imap, n, name, STR_NULL);
 }
 

@@ -3,6 +3,7 @@ import mailbox
 
 import pytest
 
+from conftest import wait_until
 from test_imap_basics import LETTER, USER, Client
 from test_imap_notify import until
 
@@ -89,6 +90,48 @@ def test_import_makes_mailboxes(mailrail, sessions, tmp_path):
     mailrail.command("import", USER.split("@")[0], tmp_path / "box", "--mailbox", "Lists/foo")
     lines = until(old, rb'\* LIST .* "/" Lists/foo\r\n')
     assert lines[0].endswith(b'"/" Lists\r\n')
+
+
+def test_own_names_that_came_and_went_are_not_told(sessions):
+    """Although others made lists while they were there."""
+    *_, third = sessions
+    for number in range(40):
+        third(f"CREATE c{number}")
+        third(f"DELETE c{number}")
+        assert len(third("NOOP")) == 1
+        third(f"CREATE r{number}")
+        third(f"RENAME r{number} s{number}")
+        third(f"UNSUBSCRIBE s{number}")
+        third(f"DELETE s{number}")
+        assert len(third("NOOP")) == 1
+
+
+def test_names_that_others_made_after_the_own_went_are_told(mailrail, sessions):
+    *_, third = sessions
+    with Client(mailrail.imaps_port, tls=True) as other:
+        for number in range(10):
+            third(f"CREATE c{number}")
+            third(f"DELETE c{number}")
+            other(f"CREATE c{number}")
+            wait_until(lambda: b'* LIST (\\Subscribed) "/" c%d' % number in third("NOOP"))
+            other(f"DELETE c{number}")
+
+
+def test_fetch_in_a_session_of_a_removed_account_ends_it(mailrail):
+    """Its messages were not expunged, as others' are while they are fetched."""
+    with Client(mailrail.imaps_port, tls=True) as client:
+        client.append()
+        client("SELECT INBOX")
+        mailrail.command("account", "remove", USER.split("@")[0], "--yes")
+        client.send(b"f FETCH 1 BODY.PEEK[]\r\n")
+        last = until(client, rb"(f |\* BYE )")[-1]
+        assert last.startswith(b"* BYE ") and client.at_end()
+
+
+def test_names_with_control_characters_are_refused_by_name(mailrail):
+    with Client(mailrail.imaps_port, tls=True) as client:
+        assert b" NO [CANNOT] " in client('CREATE "a\x01b"')[-1]
+        assert b" NO [CANNOT] " in client("CREATE a&AAE-b")[-1]
 
 
 def test_removed_account_ends_its_sessions(mailrail, sessions):
