@@ -23,7 +23,7 @@ enum session_next cmd_capability(struct imap *imap, struct cursor *args)
     return respond_ok(imap, "capabilities listed");
 }
 
-/* RFC 9051 6.1.2: the time to ask for news. */
+/* RFC 9051 6.1.2: the time to ask for news. Who may not have any succeeds, too. */
 enum session_next cmd_noop(struct imap *imap, struct cursor *args)
 {
     struct err err;
@@ -32,7 +32,8 @@ enum session_next cmd_noop(struct imap *imap, struct cursor *args)
     if (!imap->selected.view || imap->selected.revoked)
         return respond_ok(imap, "nothing done");
     struct backend_call call = imap_call_on(imap, imap->selected.view);
-    if (!view_refresh(imap->selected.view, imap->server->backend, &call, true, &err))
+    bool ok = view_refresh(imap->selected.view, imap->server->backend, &call, true, &err);
+    if (!ok && err.kind != ERR_FORBIDDEN)
         return respond_err(imap, &err);
     return respond_ok(imap, "nothing done");
 }

@@ -23,13 +23,16 @@ enum flag {
 };
 #define FLAG_ALL 1023u
 
-#define FLAG_KEYWORDS_MAX 64    /* in one command */
-#define FLAG_KEYWORD_LEN_MAX 64 /* bytes of one */
+/* In one command: as many as a mailbox can have. How many a message can have is for store to say.
+ */
+#define FLAG_KEYWORDS_MAX 1024
+#define FLAG_KEYWORD_LEN_MAX 255 /* bytes of one, as in store */
 
 struct flag_list {
     uint32_t flags;       /* enum flag */
     struct str *keywords; /* lower case, each once */
     size_t keyword_count;
+    size_t keyword_room; /* in `keywords` */
 };
 
 /* The bit of a flag by name in any case, 0 for none. */

@@ -5,6 +5,7 @@
 #define TAG_MAX 200
 #define ATOM_MAX 1000
 #define RANGES_MAX 8192
+#define KEYWORDS_FIRST 16
 
 void parse_space(struct cursor *c)
 {
@@ -181,15 +182,30 @@ static bool has_keyword(const struct flag_list *list, struct str keyword)
     return false;
 }
 
+static bool make_room(struct arena *arena, struct flag_list *list)
+{
+    size_t room = list->keyword_room > 0 ? 2 * list->keyword_room : KEYWORDS_FIRST;
+    if (list->keyword_count < list->keyword_room)
+        return true;
+    if (list->keyword_count == FLAG_KEYWORDS_MAX)
+        return false;
+    struct str *keywords = arena_new_array(arena, room, struct str);
+    if (keywords && list->keyword_count > 0)
+        memcpy(keywords, list->keywords, list->keyword_count * sizeof(*keywords));
+    list->keywords = keywords;
+    list->keyword_room = room;
+    return keywords != NULL;
+}
+
 static void add_keyword(struct cursor *c, struct arena *arena, struct flag_list *list,
                         struct str name)
 {
-    if (!list->keywords)
-        list->keywords = arena_new_array(arena, FLAG_KEYWORDS_MAX, struct str);
     struct str keyword = arena_lower(arena, name);
-    if (!list->keywords || str_is_null(keyword) || list->keyword_count == FLAG_KEYWORDS_MAX)
+    if (!str_is_null(keyword) && has_keyword(list, keyword))
+        return;
+    if (str_is_null(keyword) || !make_room(arena, list))
         cursor_fail_too_long(c, "list of keywords");
-    else if (!has_keyword(list, keyword))
+    else
         list->keywords[list->keyword_count++] = keyword;
 }
 

@@ -476,7 +476,7 @@ bool directory_remove_account(struct store *store, struct str name, struct err *
 {
     struct account_change a = {.account = {.name = name}};
     TRY(directory_change(store, remove_account, &a, err));
-    publish_account_removed(store, a.account.id);
+    publish_sessions_ended(store, a.account.id);
     directory_erase_removed(store);
     return true;
 }
@@ -486,7 +486,7 @@ static bool set_password(const struct directory_change *change, void *ctx, struc
     struct account_change *a = ctx;
     const struct directory_account *account;
     TRY(find_account(change->now, a->account.name, &account, err));
-    a->credential.account_id = account->id;
+    a->account.id = a->credential.account_id = account->id;
     a->credential.version = change->version;
     if (account->no_cram_md5)
         a->credential.cram_md5 = STR_NULL;
@@ -501,6 +501,8 @@ bool directory_set_password(struct store *store, struct str account, struct str 
     struct account_change a = {.account = {.name = account}, .arena = &arena};
     bool ok = credential_make(password, false, &arena, &a.credential, err) &&
               directory_change(store, set_password, &a, err);
+    if (ok)
+        publish_sessions_ended(store, a.account.id);
     arena_wipe(&arena);
     arena_release(&arena);
     return ok;

@@ -56,7 +56,7 @@ void publish_share(struct store *store, uint64_t reader)
         publish_account(store->events, &event);
 }
 
-void publish_account_removed(struct store *store, uint64_t account_id)
+void publish_sessions_ended(struct store *store, uint64_t account_id)
 {
     Mailrail__AccountChanged event = MAILRAIL__ACCOUNT_CHANGED__INIT;
     event.account_id = account_id;

@@ -44,6 +44,18 @@ static bool store_one(struct change *c, struct mailbox *m, const struct store_fl
            training_note(c, e->id, e->flags, flags, err);
 }
 
+/* The mailbox has new keywords even when no message may get them (spec 2.24). */
+static bool join_keywords(struct change *c, struct mailbox *m, const struct store_flags *op,
+                          bool *changed, struct err *err)
+{
+    struct str keywords, before = m->keywords;
+    if (op->mode == STORE_REMOVE || op->keywords.len == 0)
+        return true;
+    TRY(keywords_resolve(op->keywords, op->is_by_other, &m->keywords, c->arena, &keywords, err));
+    *changed = *changed || !str_eq(m->keywords, before);
+    return true;
+}
+
 /* Since when a message may not have changed (RFC 7162 3.1.3). */
 static uint64_t changed_at_most(const struct store_flags *op)
 {
@@ -59,10 +71,12 @@ static bool store_each(struct change *c, struct mailbox *m, struct store_flags *
         TRY(entry_get(c->db, m->id, op->uids.items[i], c->arena, &e, &found, err));
         if (!found)
             continue;
-        if (e.modseq > changed_at_most(op))
-            op->modified.items[op->modified.len++] = e.uid;
-        else
+        if (e.modseq <= changed_at_most(op)) {
             TRY(store_one(c, m, op, &e, changed, err));
+            continue;
+        }
+        op->modified.items[op->modified.len++] = e.uid;
+        TRY(join_keywords(c, m, op, changed, err));
     }
     return true;
 }

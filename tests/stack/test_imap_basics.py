@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import os
 import re
+import select
 import subprocess
 import time
 
@@ -257,11 +258,40 @@ def test_strangers_are_sent_away(mailrail):
         assert r.line().startswith(b"* BYE") and r.at_end()
 
 
+def test_how_many_keywords_a_message_has_is_one_limit(mailrail):
+    """Whatever command brings them."""
+    def words(count):
+        return " ".join(f"word{number}" for number in range(count))
+    with Client(mailrail.imaps_port, tls=True) as client:
+        client.append()
+        client("SELECT INBOX")
+        assert b" OK " in client(f"STORE 1 +FLAGS.SILENT ({words(128)})")[-1]
+        assert b" NO [LIMIT] " in client(f"STORE 1 +FLAGS.SILENT ({words(129)})")[-1]
+        assert b" OK " in client(f"APPEND INBOX ({words(128)}) {{6+}}\r\na: b\r\n")[-1]
+        assert b" NO [LIMIT] " in client(f"APPEND INBOX ({words(129)}) {{6+}}\r\na: b\r\n")[-1]
+
+
 def test_silence_ends_a_connection(make_mailrail):
     mailrail = make_mailrail(imap={"login_timeout_s": 1})
     with Raw(mailrail.imap_port) as r:
         r.line()
         assert r.line().startswith(b"* BYE") and r.at_end()
+
+
+@pytest.mark.parametrize("begin", ["a LOGIN ", "a LOGIN {1000}\r\n"])
+def test_bytes_that_drip_are_no_command_before_login(make_mailrail, begin):
+    """Silence is not what ends it."""
+    mailrail = make_mailrail(imap={"login_timeout_s": 2})
+    with Raw(mailrail.imap_port) as r:
+        r.line()
+        began = time.monotonic()
+        r.send(begin)
+        if "{" in begin:
+            assert r.line().startswith(b"+ ")
+        while not select.select([r.socket], [], [], 0.2)[0]:
+            assert time.monotonic() - began < 10
+            r.send("x")
+        assert r.line().startswith(b"* BYE") and time.monotonic() - began > 1.5
 
 
 def idling(mailrail):

@@ -65,3 +65,12 @@ def test_idle_and_new_messages_have_modseqs(pair):
     assert re.match(rb"\* 5 FETCH \(UID 5 FLAGS \(\) MODSEQ \(\d+\)\)\r\n", a.line())
     a.send("DONE\r\n")
     assert a.line().startswith(b"i OK")
+
+
+def test_keywords_of_a_store_that_comes_too_late_are_known_to_the_mailbox(pair):
+    a, _ = pair
+    a("SELECT INBOX")
+    assert b" OK [MODIFIED 1] " in a("STORE 1 (UNCHANGEDSINCE 1) +FLAGS (late)")[-1]
+    [flags] = [line for line in a("SELECT INBOX") if line.startswith(b"* FLAGS ")]
+    assert b" late" in flags
+    assert b"late" not in a("FETCH 1 FLAGS")[0]
