@@ -89,8 +89,9 @@ def test_very_many_messages_that_come_at_a_time_do_not_fill_the_memory(make_mail
         for sender in senders:
             sender.sendall(b"Subject: many\r\n\r\n" + part)
         wait_until(lambda: len(list(spool.glob("*"))) >= 1100 - 1024, seconds=60, what="files")
-        for sender, answer in (*zip(senders[:2], answers), *zip(senders[-2:], answers[-2:])):
+        # Nearly in the order in which they came: the files are those of the last ones.
+        for sender, answer in (*zip(senders[:2], answers), *zip(senders[-200:], answers[-200:])):
             sender.sendall(b".\r\n")
             assert answer.readline().startswith(b"250 ")
-        assert len(list(spool.glob("*"))) == 1100 - 1024 - 2
+        assert len(list(spool.glob("*"))) < 20
     wait_until(lambda: not list(spool.glob("*")), seconds=60, what="an empty spool")
