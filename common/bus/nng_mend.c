@@ -36,11 +36,6 @@ static void stay(void *arg)
         sem_wait(&never);
 }
 
-static void finish(nng_aio *aio)
-{
-    nng_aio_finish(aio, 0);
-}
-
 /* nng 1.5 has threads that pass the end of every reading and writing on, two at least. The end of a
  * header's reading begins the reading of the rest, whose end then wakes the second thread, only to
  * find that the first has taken it as well: each message costs one thread switch for nothing. None
@@ -51,7 +46,7 @@ static void keep_one_thread_busy(void)
     static nng_aio *aio; /* in use until the process ends */
     if (nng_aio_alloc(&aio, stay, NULL) != 0 || !nng_aio_begin(aio))
         BUG("nng does not start");
-    nng_wake_learn(finish, aio);
+    nng_wake_learn(aio);
 }
 
 static void start_nng(void)
@@ -67,10 +62,15 @@ void nng_mend(void)
     pthread_once(&once, start_nng);
 }
 
-void nng_mend_find_original(const char *name, void *ret_function)
+nng_mend_function *nng_mend_original(_Atomic(nng_mend_function *) *known, const char *name)
 {
-    void *found = dlsym(RTLD_NEXT, name);
-    memcpy(ret_function, &found, sizeof(found));
+    nng_mend_function *function = *known;
+    if (!function) {
+        void *found = dlsym(RTLD_NEXT, name);
+        memcpy(&function, &found, sizeof(function));
+        *known = function;
+    }
+    return function;
 }
 
 typedef long original_sysconf(int name);
@@ -79,15 +79,10 @@ typedef long original_sysconf(int name);
  * and waking is most of what a call costs. It is told of one processor, whatever the machine. */
 long sysconf(int name)
 {
-    static _Atomic(original_sysconf *) original;
+    static _Atomic(nng_mend_function *) known;
     if (is_starting_nng && name == _SC_NPROCESSORS_ONLN)
         return 1;
-    if (!original) {
-        original_sysconf *found;
-        nng_mend_find_original("sysconf", &found);
-        original = found;
-    }
-    return original(name);
+    return ((original_sysconf *)nng_mend_original(&known, "sysconf"))(name);
 }
 
 /* Of nng's own waiting for the kernel, too. */
@@ -155,16 +150,6 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
 
 typedef void transfer(nng_stream *stream, nng_aio *aio);
 
-static transfer *original_transfer(_Atomic(transfer *) *known, const char *name)
-{
-    if (!*known) {
-        transfer *found;
-        nng_mend_find_original(name, &found);
-        *known = found;
-    }
-    return *known;
-}
-
 /* What a closed nng_aio is asked for does not begin: its result says so, and in nng 1.5 nothing
  * else does. But a transport asks again and again until a message is complete. When its connection
  * was closed between two of those, whoever wanted the message waits for ever, and with it the one
@@ -178,14 +163,14 @@ static void tell_when_not_begun(nng_aio *aio)
 
 void nng_stream_recv(nng_stream *stream, nng_aio *aio)
 {
-    static _Atomic(transfer *) original;
-    original_transfer(&original, "nng_stream_recv")(stream, aio);
+    static _Atomic(nng_mend_function *) known;
+    ((transfer *)nng_mend_original(&known, "nng_stream_recv"))(stream, aio);
     tell_when_not_begun(aio);
 }
 
 void nng_stream_send(nng_stream *stream, nng_aio *aio)
 {
-    static _Atomic(transfer *) original;
-    original_transfer(&original, "nng_stream_send")(stream, aio);
+    static _Atomic(nng_mend_function *) known;
+    ((transfer *)nng_mend_original(&known, "nng_stream_send"))(stream, aio);
     tell_when_not_begun(aio);
 }

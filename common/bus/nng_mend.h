@@ -7,8 +7,10 @@
  * 0019-dead-hosts.md. */
 void nng_mend(void);
 
-/* The function of that name that stands behind ours: the C library's, or nng's own. `ret_function`
- * points to a pointer to a function of its type. */
-void nng_mend_find_original(const char *name, void *ret_function);
+typedef void nng_mend_function(void); /* to be cast to what it is */
+
+/* The function of that name that stands behind ours: the C library's, or nng's own. `known` keeps
+ * it. */
+nng_mend_function *nng_mend_original(_Atomic(nng_mend_function *) *known, const char *name);
 
 #endif

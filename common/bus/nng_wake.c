@@ -20,16 +20,13 @@ static _Thread_local struct {
     bool has_tasks; /* that nobody was woken for yet */
 } self;
 
+typedef int original_signal(pthread_cond_t *condition);
+typedef int original_wait(int fd, struct epoll_event *events, int max, int timeout_ms);
+
 static int signal_now(pthread_cond_t *condition)
 {
-    typedef int signal_condition(pthread_cond_t * condition);
-    static _Atomic(signal_condition *) original;
-    if (!original) {
-        signal_condition *found;
-        nng_mend_find_original("pthread_cond_signal", &found);
-        original = found;
-    }
-    return original(condition);
+    static _Atomic(nng_mend_function *) known;
+    return ((original_signal *)nng_mend_original(&known, "pthread_cond_signal"))(condition);
 }
 
 /* Of a message that was taken in part the rest is for nng's thread to send. */
@@ -52,24 +49,18 @@ int pthread_cond_signal(pthread_cond_t *condition)
 /* Here, too: no lock is held when nng's thread waits for the kernel again. */
 int epoll_wait(int fd, struct epoll_event *events, int max, int timeout_ms)
 {
-    typedef int wait_for_events(int fd, struct epoll_event *events, int max, int timeout_ms);
-    static _Atomic(wait_for_events *) original;
-    if (!original) {
-        wait_for_events *found;
-        nng_mend_find_original("epoll_wait", &found);
-        original = found;
-    }
+    static _Atomic(nng_mend_function *) known;
     self.is_poller = fd == poller_fd;
     if (self.has_tasks)
         signal_now(task_came);
     self.has_tasks = false;
-    return original(fd, events, max, timeout_ms);
+    return ((original_wait *)nng_mend_original(&known, "epoll_wait"))(fd, events, max, timeout_ms);
 }
 
-void nng_wake_learn(void (*finish)(nng_aio *aio), nng_aio *aio)
+void nng_wake_learn(nng_aio *aio)
 {
     self.is_learning = true;
-    finish(aio);
+    nng_aio_finish(aio, 0);
     self.is_learning = false;
 }
 

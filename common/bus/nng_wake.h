@@ -16,8 +16,9 @@ void nng_wake_not_to_reply(nng_ctx ctx, nng_aio *aio);
 
 /* ---- For nng_mend.c */
 
-/* Calls `finish(aio)`, which gives nng's thread a task, and learns what it sleeps on. Once. */
-void nng_wake_learn(void (*finish)(nng_aio *aio), nng_aio *aio);
+/* Finishes `aio`, which has a callback and so gives nng's thread a task, and learns what that
+ * sleeps on. Once. */
+void nng_wake_learn(nng_aio *aio);
 /* What nng's thread that waits for the kernel waits with: it wakes the other one when it is done
  * with what the kernel told it, once for all of it. */
 void nng_wake_poller(int epoll_fd);

@@ -23,8 +23,8 @@ struct workers_duty {
 struct workers *workers_new(nng_socket socket, const struct workers_duty *duty);
 /* They take no new requests any more. More than once is fine. */
 void workers_stop(struct workers *workers);
-/* After workers_stop: true when all have finished what they were at, by then (clock_monotonic_ms).
- */
+/* After workers_stop: true when all have finished what they were at, by then
+ * (clock_monotonic_ms). */
 bool workers_join(struct workers *workers, int64_t deadline_ms) MUST_USE;
 /* After workers_join said true, and nng_close of the socket. */
 void workers_free(struct workers *workers);

@@ -106,9 +106,8 @@ void session_set_read_timeout(struct session *s, int64_t timeout_ms);
 /* How long a unit may take from its first byte on, however its bytes drip. 0, as at first: no
  * limit. */
 void session_set_unit_timeout(struct session *s, int64_t timeout_ms);
-/* When more must have been answered than units that come one by one: until then
- * (clock_monotonic_ms) the client has time, and then `timeout` is called. 0, as at first: no limit.
- */
+/* Until when (clock_monotonic_ms) the client has time, whatever units it sends; then `timeout` is
+ * called. For what comes in several, as a literal does. 0, as at first: no limit. */
 void session_set_read_deadline(struct session *s, int64_t deadline_ms);
 /* For peers that misbehave: a pause of 1 s before each read, output one byte per second, all of it
  * at once when 30 s are nearly over (spec 10 A3). */

@@ -167,9 +167,7 @@ static enum step wait_for_input(struct session *s)
 {
     if (session_has_output(s))
         return wait_for_client_to_take(s);
-    if (!session_has_input(s))
-        s->unit_since_ms = 0;
-    else if (s->unit_since_ms == 0)
+    if (session_has_input(s) && s->unit_since_ms == 0)
         s->unit_since_ms = s->now_ms;
     if (s->now_ms >= input_deadline(s)) {
         s->active_ms = s->now_ms;

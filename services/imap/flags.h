@@ -23,8 +23,7 @@ enum flag {
 };
 #define FLAG_ALL 1023u
 
-/* In one command: as many as a mailbox can have. How many a message can have is for store to say.
- */
+/* In one command: as many as a mailbox can have. How many a message can have, store says. */
 #define FLAG_KEYWORDS_MAX 1024
 #define FLAG_KEYWORD_LEN_MAX 255 /* bytes of one, as in store */
 

@@ -5,17 +5,15 @@
 #include "services/imap/parse.h"
 
 /* Names with control characters are well-formed, and for store to refuse (RFC 9051 5.1). */
-static bool has_control(struct str raw)
+static bool is_all_printable(struct str raw)
 {
-    for (size_t i = 0; i < raw.len; i++)
-        if ((unsigned char)raw.ptr[i] < ' ' || raw.ptr[i] == 0x7f)
-            return true;
-    return false;
+    struct cursor c = cursor_init(raw);
+    return cursor_skip_while(&c, is_printable) == raw.len;
 }
 
 static struct str decode(struct imap *imap, struct cursor *c, struct str raw)
 {
-    if (cursor_failed(c) || imap->utf8 || !str_is_ascii(raw) || has_control(raw))
+    if (cursor_failed(c) || imap->utf8 || !str_is_ascii(raw) || !is_all_printable(raw))
         return raw;
     struct err err;
     struct str name = STR_NULL;

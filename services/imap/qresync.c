@@ -265,50 +265,53 @@ static void set_everything(struct imap *imap, struct uid_set *scope)
     *scope = scope_of(imap, &all);
 }
 
-/* Of messages that the client says it has and that are gone: how many went since its modseq, and
- * when the first of all did. */
-struct gone {
-    uint64_t since;
-    uint64_t first_modseq; /* UINT64_MAX: not known any more */
-};
-
-static struct gone gone_of(const struct changes *changes, const struct uid_set *missing,
-                           uint64_t since)
+/* How many of the missing messages went since then. */
+static uint64_t count_gone_since(const struct changes *changes, const struct uid_set *missing,
+                                 uint64_t since)
 {
-    struct gone gone = {.first_modseq = UINT64_MAX};
-    for (size_t i = 0; i < changes->vanished_len; i++) {
-        uint64_t modseq = changes->vanished_modseq[i];
-        if (!uid_set_has(missing, changes->vanished_uid[i]))
-            continue;
-        gone.since += modseq > since;
-        if (modseq < gone.first_modseq)
-            gone.first_modseq = modseq;
-    }
-    return gone;
+    uint64_t count = 0;
+    for (size_t i = 0; i < changes->vanished_len; i++)
+        count +=
+            changes->vanished_modseq[i] > since && uid_set_has(missing, changes->vanished_uid[i]);
+    return count;
+}
+
+/* When the first of them went; UINT64_MAX: that is not known any more. */
+static uint64_t first_gone(const struct changes *changes, const struct uid_set *missing)
+{
+    uint64_t first = UINT64_MAX;
+    for (size_t i = 0; i < changes->vanished_len; i++)
+        if (changes->vanished_modseq[i] < first && uid_set_has(missing, changes->vanished_uid[i]))
+            first = changes->vanished_modseq[i];
+    return first;
+}
+
+static bool restart(struct imap *imap, struct resync *r, const struct uid_set *missing,
+                    struct arena *arena, struct err *err)
+{
+    struct changes changes;
+    TRY(pull_vanished(imap, 1, arena, &changes, err));
+    uint64_t first = first_gone(&changes, missing);
+    respond_untagged(imap, "OK [ALERT] your copy of the mailbox had messages that were gone, it is "
+                           "synchronized again");
+    r->since = first <= r->since ? first - 1 : 0;
+    set_everything(imap, &r->scope);
+    return true;
 }
 
 /* A client that says it has a message which was gone at its modseq has missed an expunge, and maybe
  * more of them: it is told of all that is gone, and of what changed since the first (spec 2.30). */
 static bool restart_when_inconsistent(struct imap *imap, const struct qresync_parameters *p,
-                                      struct resync *r, struct match *match, struct arena *arena,
-                                      bool *ret_restarted, struct err *err)
+                                      struct resync *r, const struct changes *changes,
+                                      struct arena *arena, bool *ret_restarted, struct err *err)
 {
-    struct changes changes;
-    TRY(pull_vanished(imap, 1, arena, &changes, err));
     struct uid_set missing = {0}, listed = scope_of(imap, &p->uids);
     add_missing(imap, &listed, &missing);
-    struct gone gone = gone_of(&changes, &missing, r->since);
-    *ret_restarted = gone.since < uid_set_count(&missing);
+    *ret_restarted = count_gone_since(changes, &missing, r->since) < uid_set_count(&missing);
+    bool ok = !*ret_restarted || restart(imap, r, &missing, arena, err);
     uid_set_release(&listed);
     uid_set_release(&missing);
-    if (!*ret_restarted)
-        return true;
-    respond_untagged(imap, "OK [ALERT] your copy of the mailbox had messages that were gone, it is "
-                           "synchronized again");
-    match->same_until = 0;
-    r->since = gone.first_modseq <= r->since ? gone.first_modseq - 1 : 0;
-    set_everything(imap, &r->scope);
-    return true;
+    return ok;
 }
 
 /* Takes the UIDs up to `last` out of the set. */
@@ -332,14 +335,15 @@ static bool find_for_select(struct imap *imap, const struct qresync_parameters *
     struct changes changes;
     struct match match = match_pairs(imap, p);
     TRY(pull_vanished(imap, r->since, arena, &changes, err));
-    bool all = r->since < changes.purged_modseq;
-    if (!all && match.gone > 0)
-        TRY(restart_when_inconsistent(imap, p, r, &match, arena, &all, err));
-    if (all)
-        add_missing(imap, &r->scope, &r->vanished);
-    else
+    bool restarted = false, history = r->since >= changes.purged_modseq;
+    if (history && match.gone > 0)
+        TRY(restart_when_inconsistent(imap, p, r, &changes, arena, &restarted, err));
+    if (history && !restarted)
         add_vanished(imap, &changes, r->since, &r->scope, &r->vanished);
-    drop_until(&r->vanished, match.same_until);
+    else
+        add_missing(imap, &r->scope, &r->vanished);
+    if (!restarted)
+        drop_until(&r->vanished, match.same_until);
     return true;
 }
 

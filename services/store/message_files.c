@@ -116,7 +116,7 @@ static bool place_through(struct account *account, struct message_file *window,
         TRY(end_file(file, err));
         *file = (struct message_file){.id = first + i, .fd = -1};
         messages[i].id = first + i;
-        TRY(make_file(account, &messages[i].text, account->store->files_syncer, file, err));
+        TRY(make_file(account, &messages[i].text, account->store->batch_syncer, file, err));
     }
     for (size_t i = 0; i < UNDER_WAY_MAX; i++)
         TRY(end_file(&window[i], err));

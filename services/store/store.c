@@ -122,10 +122,10 @@ static bool open_parts(struct store *store, const char *data, struct err *err)
     store->text_worker = text_worker_start(store, err);
     TRY(store->text_worker && accounts_open(store, err));
     store->file_syncer = file_syncer_new(1, err);
-    store->files_syncer = file_syncer_new(FILE_SYNC_THREADS_MAX, err);
+    store->batch_syncer = file_syncer_new(FILE_SYNC_THREADS_MAX, err);
     store->file_maker = file_maker_start(store, err);
     store->jobs = jobs_new(store);
-    return store->file_syncer && store->files_syncer && store->file_maker && queue_open(store, err);
+    return store->file_syncer && store->batch_syncer && store->file_maker && queue_open(store, err);
 }
 
 bool store_open(struct store *store, const struct settings *settings,
@@ -168,7 +168,7 @@ bool store_close(struct store *store)
     text_worker_free(store->text_worker);
     upgrades_free(store->upgrades);
     file_syncer_free(store->file_syncer);
-    file_syncer_free(store->files_syncer);
+    file_syncer_free(store->batch_syncer);
     auth_close(store->auth);
     directory_close(store->directory);
     token_close(store);

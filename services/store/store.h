@@ -14,7 +14,7 @@
  *   accounts    mailboxes and messages: accounts/<id>/index.db            (accounts.h)
  *   file_maker  makes messages' files in advance                          (ready_files.h)
  *   file_syncer syncs the file of one while its row is written            (file_sync.h)
- *   files_syncer syncs the files of many that come together
+ *   batch_syncer syncs the files of many that come together
  *   text_worker keeps the text indexes up: accounts/<id>/text.db          (text_worker.h)
  *   queue       mail on its way to others: queue.db                       (queue.h)
  *   jobs        repairs and backups under way                             (job.h)
@@ -64,7 +64,7 @@ struct store {
     struct accounts *accounts;
     struct file_maker *file_maker;
     struct file_syncer *file_syncer;
-    struct file_syncer *files_syncer;
+    struct file_syncer *batch_syncer;
     struct text_worker *text_worker; /* NULL: nobody does (tests) */
     struct queue *queue;
     struct jobs *jobs;

@@ -71,12 +71,10 @@ static bool store_each(struct change *c, struct mailbox *m, struct store_flags *
         TRY(entry_get(c->db, m->id, op->uids.items[i], c->arena, &e, &found, err));
         if (!found)
             continue;
-        if (e.modseq <= changed_at_most(op)) {
+        if (e.modseq > changed_at_most(op))
+            op->modified.items[op->modified.len++] = e.uid;
+        else
             TRY(store_one(c, m, op, &e, changed, err));
-            continue;
-        }
-        op->modified.items[op->modified.len++] = e.uid;
-        TRY(join_keywords(c, m, op, changed, err));
     }
     return true;
 }
@@ -243,6 +241,8 @@ static bool run(struct change *c, void *ctx, struct err *err)
     op->removed = op->mode == STORE_REMOVE ? op->flags : 0;
     op->is_derived = is_flags_alone(op) && !op->has_unchanged_since && m.modseq <= op->since_modseq;
     TRY(store_all(c, &m, op, &changed, err));
+    if (op->modified.len > 0)
+        TRY(join_keywords(c, &m, op, &changed, err));
     if (changed)
         TRY(mailbox_save(c, &m, err));
     op->modseq = m.modseq;
