@@ -17,7 +17,7 @@ static const struct command_option list_options[] = {
 
 static bool add(struct invocation *inv, struct err *err)
 {
-    struct address_entry address = {
+    struct directory_address address = {
         .address = invocation_arg(inv, 0),
         .account = invocation_arg(inv, 1),
         .mailbox = invocation_text(inv, "--mailbox"),
@@ -39,13 +39,13 @@ static bool list(struct invocation *inv, struct err *err)
         {"refuse", COLUMN_TEXT},  {"text", COLUMN_TEXT},
     };
     struct backend b;
-    struct address_entry_list found;
+    struct directory_address_list found;
     TRY(invocation_backend(inv, &b, err));
     TRY(backend_address_list(&b, invocation_text(inv, "--account"),
                              invocation_text(inv, "--domain"), &found, err));
     struct table table = table_init(columns, ARRAY_LEN(columns), &inv->arena);
     for (size_t i = 0; i < found.len; i++) {
-        const struct address_entry *address = &found.items[i];
+        const struct directory_address *address = &found.items[i];
         table_text(&table, address->address);
         table_text(&table, address->account);
         table_text(&table, str_is_empty(address->mailbox) ? STR("Inbox") : address->mailbox);

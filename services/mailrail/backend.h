@@ -100,7 +100,7 @@ bool backend_tls_key_list(struct backend *b, struct str account, struct tls_key_
 
 /* ---- Addresses */
 
-struct address_entry {
+struct directory_address {
     struct str address;
     struct str account;
     struct str mailbox;
@@ -108,15 +108,16 @@ struct address_entry {
     struct str error_text;
 };
 
-struct address_entry_list {
-    struct address_entry *items;
+struct directory_address_list {
+    struct directory_address *items;
     size_t len;
 };
 
-bool backend_address_add(struct backend *b, const struct address_entry *address, struct err *err);
+bool backend_address_add(struct backend *b, const struct directory_address *address,
+                         struct err *err);
 bool backend_address_remove(struct backend *b, struct str address, struct err *err);
 bool backend_address_list(struct backend *b, struct str account, struct str domain,
-                          struct address_entry_list *ret, struct err *err);
+                          struct directory_address_list *ret, struct err *err);
 
 /* ---- The queue (backend_queue.c) */
 

@@ -274,7 +274,8 @@ bool backend_tls_key_list(struct backend *b, struct str account, struct tls_key_
 
 /* ---- Addresses */
 
-bool backend_address_add(struct backend *b, const struct address_entry *address, struct err *err)
+bool backend_address_add(struct backend *b, const struct directory_address *address,
+                         struct err *err)
 {
     Mailrail__AddressEntry request = MAILRAIL__ADDRESS_ENTRY__INIT;
     request.address = backend_text(b, address->address);
@@ -293,7 +294,7 @@ bool backend_address_remove(struct backend *b, struct str address, struct err *e
 }
 
 bool backend_address_list(struct backend *b, struct str account, struct str domain,
-                          struct address_entry_list *ret, struct err *err)
+                          struct directory_address_list *ret, struct err *err)
 {
     Mailrail__AddressListRequest request = MAILRAIL__ADDRESS_LIST_REQUEST__INIT;
     request.account = backend_text(b, account);
@@ -305,7 +306,7 @@ bool backend_address_list(struct backend *b, struct str account, struct str doma
     ret->items = list_of(b, ret->len, sizeof(*ret->items));
     for (size_t i = 0; i < ret->len; i++) {
         const Mailrail__AddressEntry *address = reply->addresses[i];
-        ret->items[i] = (struct address_entry){
+        ret->items[i] = (struct directory_address){
             .address = str_from_cstr(address->address),
             .account = str_from_cstr(address->account),
             .mailbox = str_from_cstr(address->mailbox),

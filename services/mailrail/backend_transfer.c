@@ -156,6 +156,8 @@ static Mailrail__ImportItem *item_message(const struct import_item *item, struct
     message->structure = data_of(item->structure);
     message->flags = item->flags->bits;
     message->received_s = item->received_s;
+    message->mail_from_localpart = text_of(item->mail_from.localpart, arena);
+    message->mail_from_domain = text_of(item->mail_from.domain, arena);
     message->keywords = arena_new_array(arena, item->flags->keyword_count, char *);
     for (size_t i = 0; message->keywords && i < item->flags->keyword_count; i++)
         message->keywords[message->n_keywords++] = text_of(item->flags->keywords[i], arena);

@@ -2,6 +2,7 @@
 #define SERVICES_MAILRAIL_BACKEND_TRANSFER_H
 
 #include "common/bus/call_key.h"
+#include "common/mail/address.h"
 #include "common/mail/mail_flags.h"
 #include "services/mailrail/backend.h"
 
@@ -39,6 +40,7 @@ struct import_item {
     struct str structure;
     const struct mail_flags *flags;
     int64_t received_s;
+    struct address mail_from; /* of the envelope; both parts empty: null, or not known */
 };
 
 bool transfer_begin(struct transfer *t, struct str key, struct import_state *ret,

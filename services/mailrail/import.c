@@ -72,7 +72,8 @@ static bool take(void *ctx, const struct incoming *m, struct err *err)
                                      .size = m->text.len,
                                      .structure = m->structure,
                                      .flags = m->flags,
-                                     .received_s = m->received_s};
+                                     .received_s = m->received_s,
+                                     .mail_from = m->mail_from};
     TRY(mail_sender_add(&im->sender, &item, m->position, err));
     progress_step(&im->progress, m->position);
     return true;
@@ -215,7 +216,8 @@ const struct command transfer_commands[] = {
             "command after it has succeeded says so, for a week, and does nothing.\n"
             "\n"
             "Flags of mbox are read from Status, X-Status and X-Keywords, those of Maildirs\n"
-            "from file names and the file dovecot-keywords.",
+            "from file names and the file dovecot-keywords. The sender of the envelope is that\n"
+            "of the From line, in Maildirs that of Return-Path.",
         .examples = "mailrail import ann ann.mbox --mailbox Archive/2023\n"
                     "mailrail import ann /home/ann/Maildir\n"
                     "mailrail import ann /backup/ann --mailbox Old",

@@ -8,6 +8,7 @@
 #include "common/base/bug.h"
 #include "common/base/clock.h"
 #include "common/sys/file.h"
+#include "services/mailrail/mail_parse.h"
 #include "services/mailrail/progress.h"
 
 #include <errno.h>
@@ -83,6 +84,8 @@ static bool parse(struct reading *r, struct incoming *m, const int64_t *received
     const struct structure *s = structure_parse(m->text, &r->scratch);
     TRY(structure_encode(s, &r->scratch, &r->structure, err));
     m->structure = buf_str(&r->structure);
+    if (m->source->is_maildir)
+        m->mail_from = mail_parse_return_path(m->text, &r->arena);
     if (received_s)
         m->received_s = *received_s;
     else
@@ -116,6 +119,7 @@ struct mbox_message {
     uint64_t offset;
     bool has_date;
     int64_t date_s;
+    struct address mail_from; /* in the arena of the message */
 };
 
 /* The flags' fields stand in the header, which is in memory but for monsters. */
@@ -123,7 +127,10 @@ static bool finish_mbox(struct reading *r, const struct mail_source *source,
                         struct mbox_message *open, uint64_t offset, struct err *err)
 {
     struct mail_flags flags = {.bits = 0};
-    struct incoming m = {.source = source, .flags = &flags, .position = source->start + offset};
+    struct incoming m = {.source = source,
+                         .flags = &flags,
+                         .mail_from = open->mail_from,
+                         .position = source->start + offset};
     if (!open->is_open)
         return true;
     open->is_open = false;
@@ -147,7 +154,8 @@ static bool take_piece(struct reading *r, const struct mail_source *source,
         case MBOX_MESSAGE:
             TRY(finish_mbox(r, source, open, reader->message_offset, err));
             *open = (struct mbox_message){true, reader->message_offset, reader->has_date,
-                                          reader->date.time_s};
+                                          reader->date.time_s,
+                                          mail_parse_sender(reader->sender, &r->arena)};
             break;
         case MBOX_BAD:
             return err_set(err, ERR_SYNTAX,

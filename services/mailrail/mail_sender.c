@@ -63,6 +63,8 @@ static bool copy_item(struct mail_sender *s, const struct import_item *message, 
     *item = *message;
     item->content = is_large ? STR_NULL : arena_copy(&s->batch, message->content);
     item->structure = arena_copy(&s->batch, message->structure);
+    item->mail_from = (struct address){arena_copy(&s->batch, message->mail_from.localpart),
+                                       arena_copy(&s->batch, message->mail_from.domain)};
     return (copy_flags(s, message->flags, &item->flags) && !s->batch.exhausted) ||
            err_set(err, ERR_LIMIT, "not enough memory for the message");
 }

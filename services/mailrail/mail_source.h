@@ -3,8 +3,9 @@
 
 #include "common/auth/hmac.h"
 #include "common/base/array.h"
-#include "common/mail/mail_flags.h"
 #include "common/base/err.h"
+#include "common/mail/address.h"
+#include "common/mail/mail_flags.h"
 
 /*
  * Mail to be imported, as it lies in the file system of whoever imports it: an mbox file, a Maildir
@@ -55,8 +56,9 @@ struct incoming {
     struct str text; /* with CRLF */
     const struct mail_flags *flags;
     int64_t received_s;
-    struct str structure; /* as stored (common/mail/structure.h) */
-    uint64_t position;    /* behind it */
+    struct address mail_from; /* of the envelope; both parts empty: none is known */
+    struct str structure;     /* as stored (common/mail/structure.h) */
+    uint64_t position;        /* behind it */
 };
 
 /* Reads from a position that an earlier message had, 0 for all. ERR_SYNTAX and others name file and

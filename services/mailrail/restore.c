@@ -26,6 +26,13 @@
 #define ENTRIES_ARENA_MAX (2048u << 20)
 #define CALL_ARENA_MAX (64u << 20)
 #define TEXT_MAX (512u << 20)
+#define MAIL_FROM_MAX 1024 /* store writes no longer one */
+
+/* A message as a store has it. */
+struct stored {
+    struct buf text;
+    struct buf mail_from; /* of the envelope; empty: null, or not known */
+};
 
 struct restore {
     struct invocation *inv;
@@ -36,8 +43,8 @@ struct restore {
     uint64_t uid;          /* 0: any */
     struct arena entries;  /* of one mailbox of the backup and of what is there */
     struct arena call;     /* of one message */
-    struct buf text;
-    struct buf other; /* text of what is there */
+    struct stored message;
+    struct stored other; /* what is there */
     struct progress progress;
     uint64_t units;
     struct mail_sender sender;
@@ -55,6 +62,18 @@ struct present {
 };
 
 /* ---- Texts */
+
+static void stored_init(struct stored *m)
+{
+    buf_init(&m->text, TEXT_MAX);
+    buf_init(&m->mail_from, MAIL_FROM_MAX);
+}
+
+static void stored_release(struct stored *m)
+{
+    buf_release(&m->text);
+    buf_release(&m->mail_from);
+}
 
 static bool read_file(struct transfer *t, struct arena *arena, const struct export_message *m,
                       struct buf *out, struct err *err)
@@ -75,21 +94,23 @@ static bool read_file(struct transfer *t, struct arena *arena, const struct expo
 }
 
 /* The whole text, with what delivery put in front of it. */
-static bool read_text(struct transfer *t, struct arena *arena, uint64_t id, struct buf *out,
-                      bool *ret_found, struct err *err)
+static bool read_stored(struct transfer *t, struct arena *arena, uint64_t id, struct stored *out,
+                        bool *ret_found, struct err *err)
 {
     struct export_message m;
     size_t count;
     arena_reset(arena);
-    buf_reset(out);
+    buf_reset(&out->text);
+    buf_reset(&out->mail_from);
     TRY(transfer_messages(t, arena, &id, 1, &m, &count, err));
     *ret_found = m.is_found;
     if (!m.is_found)
         return true;
     if (m.error.len > 0)
         return err_set(err, ERR_CORRUPT, "message %" PRIu64 ": %.*s", id, STR_ARG(m.error));
-    return (buf_append(out, m.prefix) || err_set(err, ERR_LIMIT, "the message is too large")) &&
-           read_file(t, arena, &m, out, err);
+    if (!buf_append(&out->mail_from, m.mail_from) || !buf_append(&out->text, m.prefix))
+        return err_set(err, ERR_LIMIT, "the message is too large");
+    return read_file(t, arena, &m, &out->text, err);
 }
 
 /* ---- What is there */
@@ -135,7 +156,7 @@ static size_t first_like(const struct present *p, const struct export_entry *ent
 /* Text of what is there. A message whose file is lost is as good as gone. */
 static bool read_other(struct restore *r, uint64_t id, bool *ret_found, struct err *err)
 {
-    if (read_text(r->to, &r->call, id, &r->other, ret_found, err))
+    if (read_stored(r->to, &r->call, id, &r->other, ret_found, err))
         return true;
     *ret_found = false;
     return err->kind == ERR_CORRUPT;
@@ -153,7 +174,7 @@ static bool is_present(struct restore *r, struct present *p, const struct export
         if (p->is_matched[i])
             continue;
         TRY(read_other(r, p->entries[i].id, &found, err));
-        if (found && str_eq(buf_str(&r->other), buf_str(&r->text))) {
+        if (found && str_eq(buf_str(&r->other.text), buf_str(&r->message.text))) {
             p->is_matched[i] = *ret = true;
             return true;
         }
@@ -164,15 +185,17 @@ static bool is_present(struct restore *r, struct present *p, const struct export
 /* ---- Sending */
 
 static bool send(struct restore *r, struct str mailbox, const struct export_entry *entry,
-                 struct str structure, struct err *err)
+                 struct str structure, struct arena *scratch, struct err *err)
 {
-    struct str text = buf_str(&r->text);
-    const struct import_item item = {.mailbox = mailbox,
-                                     .content = text,
-                                     .size = text.len,
-                                     .structure = structure,
-                                     .flags = entry->flags,
-                                     .received_s = entry->received_s};
+    struct str text = buf_str(&r->message.text);
+    const struct import_item item = {
+        .mailbox = mailbox,
+        .content = text,
+        .size = text.len,
+        .structure = structure,
+        .flags = entry->flags,
+        .received_s = entry->received_s,
+        .mail_from = mail_parse_sender(buf_str(&r->message.mail_from), scratch)};
     return mail_sender_add(&r->sender, &item, 0, err);
 }
 
@@ -181,12 +204,12 @@ static bool restore_parsed(struct restore *r, struct str mailbox, const struct e
 {
     struct mail_parsed parsed;
     bool is_there = false;
-    TRY(mail_parse(buf_str(&r->text), scratch, &parsed, err));
+    TRY(mail_parse(buf_str(&r->message.text), scratch, &parsed, err));
     if (r->message_id.len > 0 && !str_eq(parsed.message_id, r->message_id))
         return true;
     TRY(is_present(r, present, entry, &is_there, err));
     r->present += is_there;
-    return is_there || send(r, mailbox, entry, parsed.structure, err);
+    return is_there || send(r, mailbox, entry, parsed.structure, scratch, err);
 }
 
 static bool restore_message(struct restore *r, struct str mailbox, const struct export_entry *entry,
@@ -200,7 +223,7 @@ static bool restore_message(struct restore *r, struct str mailbox, const struct 
     progress_step(&r->progress, r->units);
     if (r->uid != 0 && entry->uid != r->uid)
         return true;
-    TRY(read_text(r->from, &r->call, entry->id, &r->text, &found, err));
+    TRY(read_stored(r->from, &r->call, entry->id, &r->message, &found, err));
     if (!found)
         return true;
     arena_init(&scratch, MAIL_PARSE_ARENA);
@@ -339,16 +362,16 @@ bool restore_run(struct invocation *inv, struct err *err)
     r->inv = inv;
     arena_init(&r->entries, ENTRIES_ARENA_MAX);
     arena_init(&r->call, CALL_ARENA_MAX);
-    buf_init(&r->text, TEXT_MAX);
-    buf_init(&r->other, TEXT_MAX);
+    stored_init(&r->message);
+    stored_init(&r->other);
     progress_catch_interrupts();
     bool ok = invocation_read_settings(inv, err) && read_options(r, err) &&
               offline_open(inv->args[0], &backup, err) && with_backup(r, backup, err);
     transfer_close(r->from);
     transfer_close(r->to);
     offline_close(backup);
-    buf_release(&r->text);
-    buf_release(&r->other);
+    stored_release(&r->message);
+    stored_release(&r->other);
     arena_release(&r->call);
     arena_release(&r->entries);
     free(r);

@@ -320,6 +320,8 @@ static bool write_item(struct db *db, uint64_t sequence, const struct import_ite
     db_bind_str(&q, keywords.len > 0 ? buf_str(&keywords) : STR(""));
     db_bind_i64(&q, item->received_s);
     db_bind_blob(&q, item->structure_bytes);
+    db_bind_str(&q, item->mail_from.localpart);
+    db_bind_str(&q, item->mail_from.domain);
     bool ok = db_run(&q, err);
     buf_release(&keywords);
     return ok;

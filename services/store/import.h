@@ -1,6 +1,7 @@
 #ifndef SERVICES_STORE_IMPORT_H
 #define SERVICES_STORE_IMPORT_H
 
+#include "common/mail/address.h"
 #include "services/store/import_settings.h"
 #include "services/store/message.h"
 
@@ -47,6 +48,7 @@ struct import_item {
     uint32_t flags;
     struct keywords keywords;
     int64_t received_s;
+    struct address mail_from; /* of the envelope; both parts empty: null, or not known */
 };
 
 struct import_add {

@@ -154,9 +154,12 @@ static bool read_item(struct committing *m, uint64_t sequence, struct new_messag
                       struct str *ret_mailbox, struct err *err)
 {
     struct str keywords = STR_NULL;
+    struct origin *origin = arena_new(&m->scratch, struct origin);
+    if (!origin)
+        return err_set(err, ERR_LIMIT, "no room for a message");
     struct db_query q = db_query(m->staging, ITEM_READ);
     db_bind_u64(&q, sequence);
-    *ret = (struct new_message){.zone = ENTRY_ZONE_UTC, .stays_unseen = true};
+    *ret = (struct new_message){.zone = ENTRY_ZONE_UTC, .stays_unseen = true, .origin = origin};
     *ret_mailbox = STR_NULL;
     if (db_step(&q)) {
         *ret_mailbox = db_column_copy(&q, 0, &m->scratch);
@@ -165,6 +168,8 @@ static bool read_item(struct committing *m, uint64_t sequence, struct new_messag
         keywords = db_column_copy(&q, 3, &m->scratch);
         ret->received_s = db_column_i64(&q, 4);
         ret->structure_bytes = db_column_copy(&q, 5, &m->scratch);
+        origin->mail_from_localpart = db_column_copy(&q, 6, &m->scratch);
+        origin->mail_from_domain = db_column_copy(&q, 7, &m->scratch);
     }
     TRY(db_done(&q, err));
     if (str_is_null(*ret_mailbox))

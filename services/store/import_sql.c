@@ -19,16 +19,21 @@ static const char *const migrations[] = {
     "  received_s INTEGER NOT NULL,"
     "  structure BLOB NOT NULL"
     ");",
+
+    /* Of the envelope; NULL: null, or not known. */
+    "ALTER TABLE item ADD COLUMN mail_from_localpart TEXT;"
+    "ALTER TABLE item ADD COLUMN mail_from_domain TEXT;",
 };
 
 static const char *const statements[] = {
     [IMPORT_READ] = "SELECT messages, bytes, position FROM import",
     [IMPORT_ADVANCE] = "UPDATE import SET messages = ?, bytes = ?, position = ?",
     [ITEM_ADD] =
-        "INSERT INTO item (sequence, mailbox, size, flags, keywords, received_s, structure)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-    [ITEM_READ] = "SELECT mailbox, size, flags, keywords, received_s, structure FROM item"
-                  " WHERE sequence = ?",
+        "INSERT INTO item (sequence, mailbox, size, flags, keywords, received_s, structure,"
+        " mail_from_localpart, mail_from_domain)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [ITEM_READ] = "SELECT mailbox, size, flags, keywords, received_s, structure,"
+                  " mail_from_localpart, mail_from_domain FROM item WHERE sequence = ?",
     /* Parents of a thread before their answers, whichever mailbox they are in. */
     [ITEM_ORDER] = "SELECT sequence FROM item ORDER BY received_s, sequence",
 };

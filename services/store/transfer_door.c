@@ -139,6 +139,8 @@ static bool read_item(const Mailrail__ImportItem *from, struct arena *arena,
         .structure_bytes = bytes_of(from->structure),
         .flags = from->flags,
         .received_s = from->received_s != 0 ? from->received_s : clock_wall_s(),
+        .mail_from = {str_from_cstr(from->mail_from_localpart),
+                      str_from_cstr(from->mail_from_domain)},
     };
     if ((from->flags & ~(uint32_t)FLAGS_ALL) != 0)
         return err_set(err, ERR_SYNTAX, "unknown flags %x", from->flags);

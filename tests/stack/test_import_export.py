@@ -348,6 +348,29 @@ def test_what_is_exported_is_imported_the_same(mailrail, tmp_path, form):
     verify(mailrail)
 
 
+def test_the_sender_of_the_envelope_stays(mailrail, tmp_path):
+    """It is in the From line of mbox, in Return-Path of a Maildir, and comes back from a backup."""
+    (tmp_path / "a.mbox").write_text(f"From bounce-7@lists.far.example Mon Jan  2 15:04:05 2006\n{letter(1)}\n"
+                                     f"From MAILER-DAEMON Mon Jan  2 15:04:06 2006\n{letter(2)}\n")
+    for part in ("cur", "new", "tmp"):
+        (tmp_path / "b" / part).mkdir(parents=True)
+    (tmp_path / "b/cur/1:2,S").write_text("Return-Path: <jane@far.example>\n" + letter(3))
+    mailrail.command("import", "ann", tmp_path / "a.mbox")
+    mailrail.command("import", "ann", tmp_path / "b", "--mailbox", "b")
+    mailrail.command("export", "ann", tmp_path / "out", "--format", "mbox")
+
+    def senders(*names):
+        return [line.split()[1] for name in names for line in open(tmp_path / name)
+                if re.match(r"From \S+ \w\w\w \w\w\w ", line)]
+
+    want = ["bounce-7@lists.far.example", "MAILER-DAEMON", "jane@far.example"]
+    assert senders("out/a.mbox", "out/b.mbox") == want
+    mailrail.command("backup", tmp_path / "backup")
+    mailrail.command("restore", tmp_path / "backup", "ann", "--to", "bob")
+    mailrail.command("export", "bob", tmp_path / "bob", "--format", "mbox")
+    assert senders("bob/a.mbox", "bob/b.mbox") == want
+
+
 def test_python_reads_what_is_exported(mailrail, tmp_path):
     fill(mailrail)
     mailrail.command("export", "ann", tmp_path / "mbox", "--format", "mbox")

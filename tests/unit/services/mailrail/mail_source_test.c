@@ -140,6 +140,41 @@ Test(mail_source, a_tree_has_mailboxes_by_its_names)
     mail_sources_release(&sources);
 }
 
+static bool note_sender(void *ctx, const struct incoming *m, struct err *ignored)
+{
+    struct buf *out = ctx;
+    (void)ignored;
+    buf_printf(out, "%.*s@%.*s\n", STR_ARG(m->mail_from.localpart), STR_ARG(m->mail_from.domain));
+    return true;
+}
+
+/* What is no address is none. */
+Test(mail_source, the_sender_of_the_envelope_is_that_of_the_from_line_or_return_path)
+{
+    struct buf senders;
+    write_file("a.mbox", "From joe@Far.example Sun Jan 23 19:41:55 2022\nA: 1\n\n"
+                         "From \"a b\"@x.example Sun Jan 23 19:41:55 2022\nA: 2\n\n"
+                         "From MAILER-DAEMON Sun Jan 23 19:41:55 2022\n"
+                         "Return-Path: <eve@x.example>\n\n"
+                         "From - Sun Jan 23 19:41:55 2022\nA: 4\n\n"
+                         "From ann@x.example\nA: without a date\n\n");
+    make_directory("cur");
+    write_file("cur/1:2,", "A: b\nReturn-Path:\n <jane@x.example> (late)\n"
+                           "Return-Path: <eve@x.example>\n\nReturn-Path: <eve@x.example>\n");
+    write_file("cur/2:2,", "Return-Path: <>\n\n");
+    write_file("cur/3:2,", "Return-Path: nonsense\n\n");
+    write_file("cur/4:2,", "A: b\n\nReturn-Path: <eve@x.example>\n");
+    buf_init(&senders, 4096);
+    struct mail_sources sources = find("", STR(""));
+    cr_assert(mail_sources_read(&sources, 0, note_sender, &senders, &err), "%s", err.detail);
+    cr_expect(str_eq(buf_str(&senders), STR("jane@x.example\n@\n@\n@\n"
+                                            "joe@far.example\na b@x.example\n@\n@\n"
+                                            "ann@x.example\n")),
+              "%.*s", STR_ARG(buf_str(&senders)));
+    buf_release(&senders);
+    mail_sources_release(&sources);
+}
+
 static struct str fingerprint(struct str mailbox)
 {
     struct mail_sources sources = find("", mailbox);

@@ -176,6 +176,60 @@ Test(import, an_abort_leaves_no_trace)
     cr_assert(!try_commit(1, &done) && f.err.kind == ERR_NOT_FOUND);
 }
 
+static int64_t count_from(const char *condition)
+{
+    char sql[256];
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM message WHERE %s", condition);
+    return fixture_number(&f, sql);
+}
+
+#define FROM_JOE "mail_from_localpart = 'joe' AND mail_from_domain = 'far.example'"
+#define FROM_NOBODY "mail_from_localpart IS NULL AND mail_from_domain IS NULL"
+
+Test(import, the_sender_of_the_envelope_is_kept)
+{
+    struct import_commit done;
+    struct import_item first = item("Inbox", TEXT, 1);
+    first.mail_from = (struct address){STR("joe"), STR("far.example")};
+    begin();
+    add(1, first);
+    add(2, item("Inbox", TEXT, 2));
+    cr_assert(try_commit(2, &done), "%s", f.err.detail);
+    cr_expect_eq(count_from(FROM_JOE " AND received_s = 1"), 1);
+    cr_expect_eq(count_from(FROM_NOBODY " AND received_s = 2"), 1);
+    cr_expect_eq(count_from("hello IS NULL AND rcpt_domain IS NULL AND tls_version = 0"), 2);
+}
+
+/* As it was before the sender was kept. */
+static void make_staging_older(void)
+{
+    char path[LAYOUT_PATH_MAX + 16];
+    sqlite3 *db;
+    snprintf(path, sizeof(path), "%s/staging.db", import_path(f.account, key).text);
+    cr_assert(sqlite3_open(path, &db) == SQLITE_OK);
+    cr_assert(sqlite3_exec(db,
+                           "ALTER TABLE item DROP COLUMN mail_from_localpart;"
+                           "ALTER TABLE item DROP COLUMN mail_from_domain; PRAGMA user_version = 1",
+                           NULL, NULL, NULL) == SQLITE_OK,
+              "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+Test(import, what_an_earlier_version_began_goes_on)
+{
+    struct import_commit done;
+    begin();
+    add(1, item("Inbox", TEXT, 1));
+    make_staging_older();
+    cr_assert_eq(begin().messages, 1);
+    struct import_item second = item("Inbox", TEXT, 2);
+    second.mail_from = (struct address){STR("joe"), STR("far.example")};
+    add(2, second);
+    cr_assert(try_commit(2, &done), "%s", f.err.detail);
+    cr_expect_eq(count_from(FROM_NOBODY " AND received_s = 1"), 1);
+    cr_expect_eq(count_from(FROM_JOE " AND received_s = 2"), 1);
+}
+
 Test(import, it_goes_on_after_a_restart)
 {
     begin();
