@@ -21,6 +21,7 @@ struct watched {
     uint64_t line;
     bool is_stopped;
     bool is_terminal;
+    bool is_quiet;
     int64_t shown_ms;
     int64_t answered_ms;
 };
@@ -28,7 +29,8 @@ struct watched {
 static void show(struct watched *w, const struct job_news *news)
 {
     int64_t now_ms = clock_monotonic_ms();
-    if (news->doing.len == 0 || (!w->is_terminal && now_ms - w->shown_ms < SHOW_EVERY_MS))
+    bool is_due = w->is_terminal || (!w->is_quiet && now_ms - w->shown_ms >= SHOW_EVERY_MS);
+    if (news->doing.len == 0 || !is_due)
         return;
     w->shown_ms = now_ms;
     fprintf(stderr, "%s%.*s: %" PRIu64, w->is_terminal ? "\r\033[K" : "", STR_ARG(news->doing),
@@ -67,7 +69,7 @@ static bool ended(struct watched *w, const struct job_news *news, struct err *er
     if (news->failure.len > 0)
         return err_set(err, w->is_stopped ? ERR_TEMPORARY : ERR_INTERNAL, "%.*s",
                        STR_ARG(news->failure));
-    if (news->done > 0)
+    if (news->done > 0 && !w->is_quiet)
         printf("%" PRIu64 " messages\n", news->done);
     w->inv->status = news->errors > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     return news->errors == 0 ||
@@ -92,9 +94,10 @@ static bool watch(struct watched *w, struct arena *arena, struct err *err)
     return ended(w, &news, err);
 }
 
-bool job_run(struct invocation *inv, const struct job_order *order, struct err *err)
+bool job_run(struct invocation *inv, const struct job_order *order, bool quiet, struct err *err)
 {
     struct watched w = {.inv = inv,
+                        .is_quiet = quiet,
                         .is_terminal = isatty(STDERR_FILENO),
                         .shown_ms = clock_monotonic_ms(),
                         .answered_ms = clock_monotonic_ms()};

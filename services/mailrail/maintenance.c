@@ -25,7 +25,7 @@ static bool repair(struct invocation *inv, enum job_order_kind kind, struct err 
 {
     struct job_order order = {
         .kind = kind, .account = optional(inv, 0), .mailbox = optional(inv, 1)};
-    return job_run(inv, &order, err);
+    return job_run(inv, &order, false, err);
 }
 
 static bool recalculate(struct invocation *inv, struct err *err)
@@ -95,9 +95,14 @@ static bool backup(struct invocation *inv, struct err *err)
     else
         snprintf(path, sizeof(path), "%s/%s", here, inv->args[0]);
     order.destination = str_from_cstr(path);
-    TRY(job_run(inv, &order, err));
+    TRY(job_run(inv, &order, !invocation_has(inv, "--verbose"), err));
     return !inv->config_path || copy_config(inv, path, err);
 }
+
+static const struct command_option backup_options[] = {
+    {"--verbose", NULL, "say how far it is, and at the end how much was copied"},
+    {NULL, NULL, NULL},
+};
 
 #define BESIDE                                                                                     \
     "\n"                                                                                           \
@@ -143,10 +148,12 @@ const struct command maintenance_commands[] = {
             "DIR is a path on the host of store. Left out are imports that are not finished,\n"
             "the index for text search, which is made again, and the spool.\n"
             "\n"
-            "What cannot be copied is named, the rest is, and the exit status is 1.\n"
+            "What cannot be copied is named, the rest is, and the exit status is 1. When there\n"
+            "is nothing to name, nothing is printed, but for the progress on a terminal.\n"
             "`mailrail verifydata DIR` checks the backup; a system starts from it when its\n"
             "configuration names it as `data`.",
         .examples = "mailrail backup /backup/monday && mailrail verifydata /backup/monday",
+        .options = backup_options,
         .args_min = 1,
         .args_max = 1,
         .run = backup,

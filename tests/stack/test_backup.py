@@ -40,6 +40,15 @@ def test_a_backup_is_whole_while_mail_comes(mailrail):
     assert mailrail.command("verifydata").stdout == "OK\n"
 
 
+def test_a_clean_backup_says_nothing_unless_asked_to(mailrail):
+    mailrail.deliver()
+    done = mailrail.command("backup", str(mailrail.directory / "backup"))
+    assert (done.stdout, done.stderr) == ("", "")
+    done = mailrail.command("backup", "--verbose", str(mailrail.directory / "another"))
+    assert done.stdout == "1 messages\n"
+    assert mailrail.command("verifydata", str(mailrail.directory / "backup")).stdout == "OK\n"
+
+
 def test_a_second_backup_overwrites_nothing(mailrail):
     mailrail.deliver()
     destination = mailrail.directory / "backup"
