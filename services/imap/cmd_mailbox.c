@@ -153,9 +153,11 @@ static bool find_side(struct imap *imap, struct str *name, struct backend_call *
 }
 
 /* With what is below it, and the levels above that were missing; of another's the client is told
- * of these, which it may not be able to see. */
-static void note_renamed(struct imap *imap, struct str to)
+ * of these, which it may not be able to see. Inbox only gives its messages away. */
+static void note_renamed(struct imap *imap, struct str from, bool from_inbox, struct str to)
 {
+    if (!from_inbox)
+        notify_own(imap, NOTIFY_MAILBOX_NAME, false, true, from);
     notify_own(imap, NOTIFY_MAILBOX_NAME, true, true, to);
     for (size_t i = 1; i < to.len && !shared_is_name(to); i++)
         if (to.ptr[i] == '/')
@@ -171,7 +173,7 @@ enum session_next cmd_rename(struct imap *imap, struct cursor *args)
     struct str to = name_take(imap, args);
     if (!cursor_finish(args, &err))
         return respond_syntax(imap, &err);
-    struct str told = to;
+    struct str told_from = as_written(imap, from), told_to = as_written(imap, to);
     struct backend_call call, target;
     if (!find_side(imap, &from, &call, &err) || !find_side(imap, &to, &target, &err))
         return respond_err(imap, &err);
@@ -181,7 +183,7 @@ enum session_next cmd_rename(struct imap *imap, struct cursor *args)
         return respond_no(imap, "[NONEXISTENT] no such mailbox");
     if (!backend_rename(imap->server->backend, &call, from, to, &err))
         return respond_err(imap, &err);
-    note_renamed(imap, as_written(imap, told));
+    note_renamed(imap, told_from, str_eq_nocase(from, STR("Inbox")), told_to);
     if (imap->selected.view) /* Inbox gives its messages away; else only the name is new */
         view_nudge(imap->selected.view, UINT64_MAX);
     return respond_ok(imap, "renamed");

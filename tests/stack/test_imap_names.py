@@ -106,6 +106,38 @@ def test_own_names_that_came_and_went_are_not_told(sessions):
         assert len(third("NOOP")) == 1
 
 
+def all_at_once(client, *commands):
+    """The untagged lines that answer them: sent together, they overtake what store says of them."""
+    client.send("".join(f"p{number} {command}\r\n" for number, command in enumerate(commands)))
+    lines = until(client, rb"p%d " % (len(commands) - 1))
+    assert all(b" OK " in line for line in lines if line.startswith(b"p")), lines
+    return [line for line in lines if not line.startswith(b"p")]
+
+
+@pytest.mark.parametrize("setting", ["ENABLE IMAP4rev2", "NOTIFY SET (personal (MailboxName))"])
+def test_the_old_name_of_what_a_session_renamed_is_not_told(mailrail, sessions, setting):
+    with Client(mailrail.imaps_port, tls=True) as client:
+        client(setting)
+        client("SELECT Archive")
+        for number in range(40):
+            own = all_at_once(client, f"CREATE a{number}", f"RENAME a{number} b{number}", "NOOP", "NOOP")
+            assert own == [b'* LIST (\\Subscribed) "/" a%d\r\n' % number]
+            assert len(client("NOOP")) == 1
+        # What others do to the name is told.
+        sessions[2]("CREATE a0")
+        wait_until(lambda: b'* LIST (\\Subscribed) "/" a0' in client("NOOP"))
+        sessions[2]("DELETE a0")
+        wait_until(lambda: b'* LIST (\\NonExistent \\Subscribed) "/" a0' in client("NOOP"))
+
+
+def test_children_of_inbox_stay_when_it_is_renamed(mailrail, sessions):
+    with Client(mailrail.imaps_port, tls=True) as client:
+        client("ENABLE IMAP4rev2")
+        all_at_once(client, "CREATE Inbox/a", "RENAME Inbox old", "NOOP")
+        sessions[2]("DELETE Inbox/a")
+        wait_until(lambda: b'* LIST (\\NonExistent \\Subscribed) "/" Inbox/a' in client("NOOP"))
+
+
 def test_names_that_others_made_after_the_own_went_are_told(mailrail, sessions):
     *_, third = sessions
     with Client(mailrail.imaps_port, tls=True) as other:
