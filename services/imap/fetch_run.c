@@ -167,17 +167,26 @@ static bool write_item(struct imap *imap, struct fetch_run *run, const struct fe
 
 /* ---- Steps */
 
+/* The view knew it when the row was read. */
+static bool is_known_expunged(const struct rows *r)
+{
+    return r->at < r->len && r->batch[r->at].message.expunged != 0;
+}
+
 /* A message whose file or row is gone was expunged by another session long ago: the command goes on
- * with the rest (RFC 9051 7.1, EXPUNGEISSUED). Or the whole account is gone, which store says.
- * Anything else ends it. */
+ * with the rest (RFC 9051 7.1, EXPUNGEISSUED). Or, where the view knows of no expunge, the whole
+ * account is gone, which store says. Anything else ends it. */
 static void note_failure(struct imap *imap, struct fetch_run *run)
 {
     struct err err;
     struct backend_call call = imap_call_on(imap, imap->selected.view);
     run->failed = run->err.kind != ERR_NOT_FOUND || run->err.reply[0] != '\0';
-    if (run->failed || run->expunge_issued)
+    if (run->failed)
         return;
     run->expunge_issued = true;
+    if (run->refreshed || is_known_expunged(&run->rows))
+        return;
+    run->refreshed = true;
     run->failed = !view_refresh(imap->selected.view, imap->server->backend, &call, true, &err) &&
                   err.kind == ERR_DENIED;
     if (run->failed)

@@ -32,6 +32,7 @@ struct fetch_run {
     struct buf scratch;  /* bytes that `content` borrows */
     struct uid_set seen; /* messages that were read and are to be marked so */
     bool expunge_issued; /* some were expunged by others meanwhile */
+    bool refreshed;      /* the view, because some are gone */
     bool failed;         /* an item could not be made: `err` says why, and the run is over */
     struct err err;
 };

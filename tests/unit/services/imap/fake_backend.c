@@ -55,7 +55,7 @@ struct backend {
     char data[512];
     struct backend_events events;
     ARRAY_OF(struct fake_mailbox *) mailboxes;
-    uint64_t modseq, next_id, purged_modseq;
+    uint64_t modseq, next_id, purged_modseq, pulls;
     bool away, indexed;
     uint64_t bytes_max, messages_max;
     char hidden[64];
@@ -622,10 +622,16 @@ static void changes_since(const struct fake_mailbox *m, uint64_t since, struct a
     read_changes(m, &pull, arena, ret);
 }
 
+uint64_t fake_backend_pulls(const struct backend *b)
+{
+    return b->pulls;
+}
+
 bool backend_pull(struct backend *b, const struct backend_call *call, const struct pull *pull,
                   struct changes *ret, struct err *err)
 {
     struct fake_mailbox *m = pull->mailbox_id ? find_id(b, pull->mailbox_id) : find(b, pull->name);
+    b->pulls++;
     if (!is_here(b, call, err))
         return false;
     if (!m)

@@ -33,6 +33,9 @@ void fake_backend_set_indexed(struct backend *b, bool indexed);
  * has a new modseq. Events were interrupted. */
 void fake_backend_replace(struct backend *b);
 
+/* How often mailboxes were pulled. */
+uint64_t fake_backend_pulls(const struct backend *b);
+
 /* Forgets that the UID vanished from Inbox, as a store may that cleans up. */
 void fake_backend_purge(struct backend *b, uint32_t uid);
 

@@ -183,16 +183,51 @@ Test(fetch, binary_undoes_encodings_rfc_3516)
     world_release(&w);
 }
 
+static void remove_text(const struct world *w, int id)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/accounts/7/msg/0/%d", w->data, id);
+    cr_assert_eq(remove(path), 0);
+}
+
+/* Store is asked what happened to a message that is gone; not to one of which the view knows. */
+Test(fetch, a_message_that_is_known_to_be_expunged_is_not_asked_for)
+{
+    struct world w;
+    world_init(&w, 1 << 18);
+    struct session *s = logged_in(&w), *other = world_session(&w, 1);
+    for (int i = 0; i < 4; i++)
+        append(s, STR("a: b\r\n\r\nx\r\n"));
+    fake_session_feed(other,
+                      STR("l LOGIN me@localhost secret\r\ns SELECT INBOX\r\n"
+                          "d STORE 2:3 +FLAGS (\\Deleted)\r\ne EXPUNGE\r\n"),
+                      0);
+    fake_session_feed(s, STR("f FETCH 1:4 FLAGS\r\n"), 0);
+    fake_session_sent(s);
+    remove_text(&w, 2);
+    uint64_t before = fake_backend_pulls(w.server.backend);
+    fake_session_feed(s, STR("f FETCH 1:4 BODY.PEEK[]\r\n"), 0);
+    struct str sent = fake_session_sent(s);
+    cr_expect(str_find(sent, STR("* 2 FETCH (UID 2)\r\n* 3 FETCH (UID 3 BODY[] {11}")) > 0);
+    cr_expect(str_find(sent, STR("f OK [EXPUNGEISSUED]")) > 0, "%.*s", STR_ARG(sent));
+    cr_expect_eq(fake_backend_pulls(w.server.backend), before);
+
+    remove_text(&w, 4);
+    fake_session_feed(s, STR("f FETCH 1:4 BODY.PEEK[]\r\n"), 0);
+    sent = fake_session_sent(s);
+    cr_expect(str_find(sent, STR("* 4 FETCH (UID 4)\r\nf OK [EXPUNGEISSUED]")) > 0);
+    cr_expect_eq(fake_backend_pulls(w.server.backend), before + 1);
+    world_release(&w);
+}
+
 Test(fetch, a_message_that_is_gone_does_not_stop_the_others)
 {
     struct world w;
-    char path[256];
     world_init(&w, 1 << 18);
     struct session *s = logged_in(&w);
     for (int i = 0; i < 3; i++)
         append(s, STR("a: b\r\n\r\nx\r\n"));
-    snprintf(path, sizeof(path), "%s/accounts/7/msg/0/2", w.data);
-    cr_assert_eq(remove(path), 0);
+    remove_text(&w, 2);
     fake_session_feed(s, STR("f FETCH 1:3 BODY.PEEK[]\r\n"), 0);
     struct str sent = fake_session_sent(s);
     cr_assert(str_find(sent, STR("* 2 FETCH (UID 2)\r\n* 3 FETCH (UID 3 BODY[] {11}")) > 0, "%.*s",
