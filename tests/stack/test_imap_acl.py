@@ -175,6 +175,17 @@ def test_rights_end_while_it_is_selected(mailrail, ann, bob):
     bob.ok("CLOSE")
 
 
+def test_noop_succeeds_when_the_right_was_just_withdrawn(mailrail, ann, bob):
+    """Before or after the session heard of it; again and again, for that is a matter of time."""
+    for _ in range(20):
+        grant(ann, "lr")
+        bob.ok(f"SELECT {SHARED}")
+        grant(ann, "l")
+        bob.ok("NOOP")
+    wait_until(lambda: b" NO [NOPERM] " in bob("FETCH 1 FLAGS")[-1], 10, "the withdrawal")
+    assert bob("NOOP") == [b"t%d OK nothing done" % bob.tags]
+
+
 def test_both_see_what_is_delivered(mailrail, ann, bob):
     grant(ann, "lrs", mailbox="INBOX")
     inbox = '"Other Users/ann@example.org/INBOX"'

@@ -291,6 +291,55 @@ Test(session, silence_ends_in_a_timeout)
     toy_stop(&toy);
 }
 
+/* Bytes that keep coming do not keep a session alive: silence alone would do after 30 s. */
+Test(session, a_unit_that_drips_ends_in_a_timeout)
+{
+    struct toy toy;
+    struct toy_client c;
+    toy_start(&toy, &(struct toy_options){0});
+    toy_connect(&c, &toy);
+    toy_expect(&c, "hello");
+    toy_ask(&c, "UNIT 1000", "ok");
+    usleep(1200000); /* nothing has begun, so no time runs */
+    toy_ask(&c, "ECHO awake", "awake");
+    int64_t start_ms = clock_monotonic_ms();
+    for (int i = 0; i < 4; i++) {
+        toy_send(&c, "x");
+        usleep(200000);
+    }
+    toy_expect(&c, "timeout");
+    cr_assert(toy_elapsed_ms(start_ms) >= 990, "%jd ms", (intmax_t)toy_elapsed_ms(start_ms));
+    cr_assert(toy_elapsed_ms(start_ms) < 8000, "that was silence");
+    toy_expect(&c, "");
+    toy_close(&c);
+    toy_stop(&toy);
+}
+
+/* Neither do whole units, where a deadline is set for several of them. */
+Test(session, a_deadline_ends_in_a_timeout_whatever_comes)
+{
+    struct toy toy;
+    struct toy_client c;
+    toy_start(&toy, &(struct toy_options){0});
+    toy_connect(&c, &toy);
+    toy_expect(&c, "hello");
+    toy_ask(&c, "UNTIL 500", "ok");
+    toy_ask(&c, "UNTIL 0", "ok"); /* what was to come is there */
+    usleep(700000);
+    int64_t start_ms = clock_monotonic_ms();
+    toy_ask(&c, "UNTIL 1000", "ok");
+    for (int i = 0; i < 3; i++) {
+        usleep(200000);
+        toy_ask(&c, "ECHO awake", "awake");
+    }
+    toy_expect(&c, "timeout");
+    cr_assert(toy_elapsed_ms(start_ms) >= 990, "%jd ms", (intmax_t)toy_elapsed_ms(start_ms));
+    cr_assert(toy_elapsed_ms(start_ms) < 8000, "that was silence");
+    toy_expect(&c, "");
+    toy_close(&c);
+    toy_stop(&toy);
+}
+
 Test(session, delayed_answers_hold_back_what_follows_but_no_worker)
 {
     struct toy toy;

@@ -26,6 +26,7 @@
  *   HANDLE        "ok"; toy.handle is this session
  *   DELAY ms      "late", after so long       BLOCK         runs until toy.unblock, "unblocked"
  *   TIMEOUT ms    "ok"; read timeout          SLOW          "slow", slowly from now on
+ *   UNIT ms       "ok"; unit timeout          UNTIL ms      "ok"; read deadline in so long, 0: none
  *   TRACE kind    "ok"; 0, 1 or 2             LOGIN secret  "in", traced as credentials
  *   MORE?         whether input is waiting    QUIT          "bye", and the end
  *   ABORT         the end                     CID           the session's cid
@@ -127,6 +128,13 @@ static enum session_next toy_run(struct session *s, struct str unit)
         buf_append_cstr(out, "late");
     } else if (str_eq(verb, STR("TIMEOUT"))) {
         session_set_read_timeout(s, number_of(rest));
+        buf_append_cstr(out, "ok");
+    } else if (str_eq(verb, STR("UNIT"))) {
+        session_set_unit_timeout(s, number_of(rest));
+        buf_append_cstr(out, "ok");
+    } else if (str_eq(verb, STR("UNTIL"))) {
+        int64_t wait_ms = number_of(rest);
+        session_set_read_deadline(s, wait_ms > 0 ? clock_monotonic_ms() + wait_ms : 0);
         buf_append_cstr(out, "ok");
     } else if (str_eq(verb, STR("TRACE"))) {
         session_set_trace(s, (enum log_trace_kind)number_of(rest));

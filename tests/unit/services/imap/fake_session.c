@@ -14,7 +14,7 @@ struct session {
     struct log *log_target;
     struct log_ctx log;
     size_t full_at;
-    int64_t delay_ms;
+    int64_t delay_ms, unit_timeout_ms, read_deadline_ms;
     unsigned sent_now;
     bool closed, slow, woken, can_tls, tls, compressed;
     enum log_trace_kind trace;
@@ -55,12 +55,12 @@ void session_set_read_timeout(struct session *s, int64_t timeout_ms)
 
 void session_set_unit_timeout(struct session *s, int64_t timeout_ms)
 {
-    (void)s, (void)timeout_ms;
+    s->unit_timeout_ms = timeout_ms;
 }
 
 void session_set_read_deadline(struct session *s, int64_t deadline_ms)
 {
-    (void)s, (void)deadline_ms;
+    s->read_deadline_ms = deadline_ms;
 }
 void session_set_slow(struct session *s, bool slow)
 {
@@ -248,6 +248,14 @@ int64_t fake_session_delay(const struct session *s)
 bool fake_session_is_slow(const struct session *s)
 {
     return s->slow;
+}
+int64_t fake_session_unit_timeout(const struct session *s)
+{
+    return s->unit_timeout_ms;
+}
+int64_t fake_session_read_deadline(const struct session *s)
+{
+    return s->read_deadline_ms;
 }
 enum log_trace_kind fake_session_trace(const struct session *s)
 {

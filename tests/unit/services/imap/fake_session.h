@@ -22,6 +22,9 @@ bool fake_session_is_closed(const struct session *s);
 bool fake_session_is_slow(const struct session *s);
 /* The last pause that was asked for, in ms; 0: none was. */
 int64_t fake_session_delay(const struct session *s);
+/* What was set last: for a unit, and until when whatever comes; 0: no limit. */
+int64_t fake_session_unit_timeout(const struct session *s);
+int64_t fake_session_read_deadline(const struct session *s);
 enum log_trace_kind fake_session_trace(const struct session *s);
 /* STARTTLS is possible, or TLS is active. */
 void fake_session_set_tls(struct session *s, bool can, bool active);
