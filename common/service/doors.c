@@ -13,17 +13,18 @@ struct rpc_client *service_connect(struct service *service, const char *door,
                           descriptor, err);
 }
 
-struct event_subscriber *service_subscribe(struct service *service,
+struct event_subscriber *service_subscribe(struct service *service, const char *door,
                                            const struct event_handler *handler, struct err *err)
 {
     return event_subscriber_new(
-        door_address(service->settings, service->name, "events", &service->arena), handler, err);
+        door_address(service->settings, service->name, door, &service->arena), handler, err);
 }
 
-struct event_publisher *service_open_events(struct service *service, struct err *err)
+struct event_publisher *service_open_events(struct service *service, const char *door,
+                                            struct err *err)
 {
     return event_publisher_new(
-        door_address(service->settings, service->name, "events", &service->arena), 0660, err);
+        door_address(service->settings, service->name, door, &service->arena), 0660, err);
 }
 
 /* What the `finished` hook of one door needs; lives as long as the process. */

@@ -78,10 +78,11 @@ int service_main(int argc, char **argv, const struct service_definition *definit
 /* A connection to a door by its name, see settings_door_url. */
 struct rpc_client *service_connect(struct service *service, const char *door,
                                    const ProtobufCServiceDescriptor *descriptor, struct err *err);
-/* The same for events. */
-struct event_subscriber *service_subscribe(struct service *service,
+/* The same for the doors of events: "events", "notices", "queueevents" (proto/events.proto). */
+struct event_subscriber *service_subscribe(struct service *service, const char *door,
                                            const struct event_handler *handler, struct err *err);
-struct event_publisher *service_open_events(struct service *service, struct err *err);
+struct event_publisher *service_open_events(struct service *service, const char *door,
+                                            struct err *err);
 /* Opens a door for others: URL from the settings, `finished` set to the usual log line and
  * metrics. */
 struct rpc_server *service_open_door(struct service *service, const char *door,

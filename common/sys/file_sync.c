@@ -3,6 +3,7 @@
 #include "common/base/bug.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -92,13 +93,21 @@ struct file_syncer *file_syncer_new(unsigned threads, struct err *err)
     return NULL;
 }
 
-void file_sync_begin(struct file_syncer *syncer, struct file_sync *sync, int fd)
+static void hand_over(struct file_syncer *syncer, struct file_sync *sync)
 {
-    *sync = (struct file_sync){.syncer = syncer, .fd = fd};
     pthread_mutex_lock(&syncer->lock);
     list_append(&syncer->queue, &sync->link);
     pthread_mutex_unlock(&syncer->lock);
     pthread_cond_signal(&syncer->wake);
+}
+
+void file_sync_begin(struct file_syncer *syncer, struct file_sync *sync, int fd)
+{
+    *sync = (struct file_sync){.syncer = syncer, .fd = fd, .is_pending = true};
+    if (syncer)
+        hand_over(syncer, sync);
+    else
+        (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* fdatasync says what failed */
 }
 
 /* True: the thread has synced it. False: it is the caller's now, whom it had not begun with. */
@@ -112,19 +121,20 @@ static bool wait_or_take(struct file_sync *sync)
     if (!is_over)
         list_remove(&sync->link);
     pthread_mutex_unlock(&s->lock);
-    sync->syncer = NULL;
     return is_over;
 }
 
 bool file_sync_end(struct file_sync *sync, struct err *err)
 {
-    if (sync->syncer && !wait_or_take(sync))
+    if (sync->is_pending && (!sync->syncer || !wait_or_take(sync)))
         sync->errnum = sync_now(sync->fd);
+    sync->is_pending = false;
     return sync->errnum == 0 || err_set_errno(err, sync->errnum, "sync file");
 }
 
 void file_sync_drop(struct file_sync *sync)
 {
-    if (sync->syncer)
+    if (sync->is_pending && sync->syncer)
         (void)wait_or_take(sync);
+    sync->is_pending = false;
 }

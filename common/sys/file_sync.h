@@ -5,15 +5,17 @@
 #include "common/base/list.h"
 
 /*
- * Syncing a file beside other work: a thread begins with it, and who comes to wait before a thread
- * has found the time does it himself.
+ * Syncing a file beside other work.
  *
  *     struct file_sync sync = {.fd = -1};
  *     file_sync_begin(syncer, &sync, fd);
  *     ... // what needs no file on disk
  *     if (!file_sync_end(&sync, err)) ...
  *
- * A syncer serves any number of threads.
+ * Without a syncer the kernel begins to write the bytes, and who ends it waits for them and for
+ * what names them: right for one file, for which waking a thread costs more than it gains. With
+ * one, its threads begin, so that the disk does several at a time; who comes to wait before they
+ * have found the time does it himself. A syncer serves any number of callers.
  */
 
 #define FILE_SYNC_THREADS_MAX 4
@@ -21,22 +23,21 @@
 struct file_syncer;
 
 struct file_sync {
-    struct file_syncer *syncer; /* NULL: nothing to be synced, or it is done */
+    struct file_syncer *syncer; /* NULL: no thread does it */
     struct list_link link;      /* in its queue */
+    bool is_pending;            /* begun here, and not ended */
     int fd;
     bool is_begun; /* by a thread */
     bool is_over;
     int errnum;
 };
 
-/* With that many threads: one where each file is followed by other work, some for many files at
- * once, of which the disk then does several at a time. NULL with ERR_TEMPORARY when no thread can
- * be started. */
+/* With that many threads. NULL with ERR_TEMPORARY when none can be started. */
 struct file_syncer *file_syncer_new(unsigned threads, struct err *err);
 /* When nothing is under way. Accepts NULL. */
 void file_syncer_free(struct file_syncer *syncer);
 
-/* `sync` and `fd` stay where they are, and open, until file_sync_end. */
+/* `sync` and `fd` stay where they are, and open, until file_sync_end. The syncer may be NULL. */
 void file_sync_begin(struct file_syncer *syncer, struct file_sync *sync, int fd);
 /* The bytes of the file are on disk (fdatasync). True at once when it was over before, or never
  * begun. */

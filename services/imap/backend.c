@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void on_login_ended(struct backend *b, struct str payload)
+static void on_login_ended(void *user, struct str topic, struct str payload)
 {
+    struct backend *b = user;
+    (void)topic;
     Mailrail__LoginEnded *event = mailrail__login_ended__unpack(
         NULL, payload.len, (const uint8_t *)(const void *)payload.ptr);
     if (!event)
@@ -14,8 +16,10 @@ static void on_login_ended(struct backend *b, struct str payload)
     mailrail__login_ended__free_unpacked(event, NULL);
 }
 
-static void on_account_changed(struct backend *b, struct str payload)
+static void on_account_changed(void *user, struct str topic, struct str payload)
 {
+    struct backend *b = user;
+    (void)topic;
     Mailrail__AccountChanged *event = mailrail__account_changed__unpack(
         NULL, payload.len, (const uint8_t *)(const void *)payload.ptr);
     if (!event)
@@ -29,14 +33,6 @@ static void on_account_changed(struct backend *b, struct str payload)
                                     .mailboxes_changed = event->mailboxes_changed};
     b->handler.changed(b->handler.user, &changed);
     mailrail__account_changed__free_unpacked(event, NULL);
-}
-
-static void on_event(void *user, struct str topic, struct str payload)
-{
-    if (str_eq(topic, STR("login")))
-        on_login_ended(user, payload);
-    else
-        on_account_changed(user, payload);
 }
 
 static void on_reconnected(void *user)
@@ -57,16 +53,29 @@ struct backend *backend_open(struct service *service, struct err *err)
     return NULL;
 }
 
+static void on_logins_missed(void *user)
+{
+    (void)user; /* whoever guesses has as many tries more */
+}
+
+static bool hear_logins(struct backend *b, struct service *service, struct err *err)
+{
+    const struct event_handler logins = {
+        .event = on_login_ended, .reconnected = on_logins_missed, .user = b};
+    b->notices = service_subscribe(service, "notices", &logins, err);
+    if (b->notices)
+        event_subscribe(b->notices, "login");
+    return b->notices != NULL;
+}
+
 bool backend_listen(struct backend *b, struct service *service, const struct backend_events *events,
                     struct err *err)
 {
     b->handler = *events;
-    const struct event_handler handler = {
-        .event = on_event, .reconnected = on_reconnected, .user = b};
-    b->events = service_subscribe(service, &handler, err);
-    if (b->events && events->login_ended)
-        event_subscribe(b->events, "login");
-    return b->events != NULL;
+    const struct event_handler accounts = {
+        .event = on_account_changed, .reconnected = on_reconnected, .user = b};
+    b->events = service_subscribe(service, "events", &accounts, err);
+    return b->events && (!events->login_ended || hear_logins(b, service, err));
 }
 
 void backend_free(struct backend *b)
@@ -74,6 +83,7 @@ void backend_free(struct backend *b)
     if (!b)
         return;
     event_subscriber_free(b->events);
+    event_subscriber_free(b->notices);
     rpc_client_free(b->auth);
     rpc_client_free(b->mailboxes);
     free(b);

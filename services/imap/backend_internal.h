@@ -20,6 +20,7 @@ struct backend {
     struct rpc_client *auth;
     struct rpc_client *mailboxes;
     struct event_subscriber *events;
+    struct event_subscriber *notices; /* NULL: logins are not counted */
     struct backend_events handler;
 };
 

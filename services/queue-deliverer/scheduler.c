@@ -241,7 +241,7 @@ bool deliverer_start(struct service *service, struct err *err)
     TRY(backend_open(&d->backend, service, err));
     delivery_init(&d->delivery, &d->backend, service);
     const struct event_handler handler = {.event = on_event, .reconnected = wake, .user = d};
-    d->events = service_subscribe(service, &handler, err);
+    d->events = service_subscribe(service, "queueevents", &handler, err);
     if (!d->events)
         return false;
     event_subscribe(d->events, "queue");

@@ -3,6 +3,7 @@
 #include "common/base/bug.h"
 #include "common/base/clock.h"
 #include "common/bus/data.h"
+#include "common/bus/events.h"
 #include "common/bus/rpc.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/dns.pb-c.h"
@@ -19,7 +20,31 @@ struct backend {
     struct rpc_client *delivery;
     struct rpc_client *dns;
     struct recent *resolved;
+    struct event_subscriber *notices;
 };
+
+static void on_directory(void *user)
+{
+    struct backend *b = user;
+    recent_forget(b->resolved, clock_monotonic_ms());
+}
+
+static void on_notice(void *user, struct str topic, struct str payload)
+{
+    (void)topic;
+    (void)payload;
+    on_directory(user);
+}
+
+static bool hear_notices(struct backend *b, struct service *service, struct err *err)
+{
+    const struct event_handler handler = {
+        .event = on_notice, .reconnected = on_directory, .user = b};
+    b->notices = service_subscribe(service, "notices", &handler, err);
+    if (b->notices)
+        event_subscribe(b->notices, "directory");
+    return b->notices != NULL;
+}
 
 struct backend *backend_open(struct service *service, struct err *err)
 {
@@ -28,7 +53,7 @@ struct backend *backend_open(struct service *service, struct err *err)
     b->delivery = service_connect(service, "delivery", &mailrail__delivery__descriptor, err);
     if (b->delivery)
         b->dns = service_connect(service, "dns", &mailrail__dns__descriptor, err);
-    if (b->dns)
+    if (b->dns && hear_notices(b, service, err))
         return b;
     backend_close(b);
     return NULL;
@@ -38,6 +63,7 @@ void backend_close(struct backend *b)
 {
     if (!b)
         return;
+    event_subscriber_free(b->notices);
     recent_free(b->resolved);
     rpc_client_free(b->delivery);
     rpc_client_free(b->dns);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define ENTRIES_MAX 8192
-#define LIFETIME_MS 1000
+#define LIFETIME_MS 10000 /* events may be lost */
 
 struct recent *resolve_cache_new(void)
 {

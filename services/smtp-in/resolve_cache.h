@@ -5,10 +5,9 @@
 #include "services/smtp-in/backend.h"
 
 /*
- * Addresses that were found to be accounts, for a second (common/base/recent.h). Longer would need
- * the events of the directory, and those come with the events of every delivery, which cost this
- * service more than the calls they save. Nothing but accounts is kept: who is unknown now may exist
- * in a moment, while mail for somebody who was removed is refused by store all the same.
+ * Addresses that were found to be accounts, for ten seconds (common/base/recent.h), or until the
+ * directory changes. Nothing but accounts is kept: who is unknown now may exist in a moment, while
+ * mail for somebody who was removed is refused by store all the same.
  */
 
 struct recent *resolve_cache_new(void);

@@ -62,7 +62,8 @@ static bool has_failed(struct auth *auth, struct str remote_ip)
 
 void auth_publish_end(struct store *store, struct str remote_ip, bool succeeded)
 {
-    if (!store->events || remote_ip.len == 0 || (succeeded && !has_failed(store->auth, remote_ip)))
+    if (!store->events.notices || remote_ip.len == 0 ||
+        (succeeded && !has_failed(store->auth, remote_ip)))
         return;
     if (!succeeded)
         recent_add(store->auth->failed, remote_ip, STR("yes"), clock_monotonic_ms());
@@ -72,7 +73,7 @@ void auth_publish_end(struct store *store, struct str remote_ip, bool succeeded)
     Mailrail__LoginEnded event = MAILRAIL__LOGIN_ENDED__INIT;
     event.remote_ip = ip;
     event.succeeded = succeeded;
-    event_publish(store->events, "login", &event.base);
+    event_publish(store->events.notices, "login", &event.base);
 }
 
 static struct digest subkey(const struct store *store, const char *purpose)

@@ -15,8 +15,8 @@ void directory_announce(struct store *store, uint64_t version)
 {
     Mailrail__DirectoryChanged event = MAILRAIL__DIRECTORY_CHANGED__INIT;
     event.version = version;
-    if (store->events)
-        event_publish(store->events, "directory", &event.base);
+    if (store->events.notices)
+        event_publish(store->events.notices, "directory", &event.base);
 }
 
 /* ---- Answers */

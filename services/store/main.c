@@ -17,16 +17,31 @@ static door_open *const doors[] = {
     training_door_open,    transfer_door_open,
 };
 
+static bool open_events(struct service *service, struct store_events *events, struct err *err)
+{
+    events->accounts = service_open_events(service, "events", err);
+    if (events->accounts)
+        events->notices = service_open_events(service, "notices", err);
+    if (events->notices)
+        events->queue = service_open_events(service, "queueevents", err);
+    return events->queue != NULL;
+}
+
+static void close_events(const struct store_events *events)
+{
+    event_publisher_free(events->accounts);
+    event_publisher_free(events->notices);
+    event_publisher_free(events->queue);
+}
+
 static bool start(struct service *service, struct err *err)
 {
     struct store *store = arena_new(&service->arena, struct store);
     service->state = store;
-    struct event_publisher *events = service_open_events(service, err);
-    if (!events)
-        return false;
-    if (!store_open(store, service->settings, service->config, &service->log, service->metrics,
-                    events, err))
-        return false;
+    struct store_events events = {NULL};
+    TRY(open_events(service, &events, err));
+    TRY(store_open(store, service->settings, service->config, &service->log, service->metrics,
+                   &events, err));
     for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
         if (!doors[i](store, service, err))
             return false;
@@ -39,10 +54,10 @@ static void stop(struct service *service)
     struct store *store = service->state;
     if (!store)
         return;
-    struct event_publisher *events = store->events;
+    const struct store_events events = store->events;
     service->is_busy = !store_close(store);
     if (!service->is_busy)
-        event_publisher_free(events);
+        close_events(&events);
 }
 
 int main(int argc, char **argv)

@@ -152,7 +152,7 @@ bool message_file_make(struct account *account, const struct message_text *text,
                   account_take_ids(account, 1, &ret->id, err);
     if (!has_id)
         return false;
-    if (make_file(account, text, account->store->file_syncer, ret, err))
+    if (make_file(account, text, NULL, ret, err))
         return true;
     account_drop_ids(account, ret->id, 1);
     return false;

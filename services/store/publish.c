@@ -29,7 +29,7 @@ static void publish_account(struct event_publisher *events, Mailrail__AccountCha
 
 void publish_change(const struct change *c)
 {
-    struct event_publisher *events = c->account->store->events;
+    struct event_publisher *events = c->account->store->events.accounts;
     if (events && c->training_changed)
         publish_training(c, events);
     if (!events || !is_seen_by_sessions(c))
@@ -52,8 +52,8 @@ void publish_share(struct store *store, uint64_t reader)
     Mailrail__AccountChanged event = MAILRAIL__ACCOUNT_CHANGED__INIT;
     event.account_id = reader;
     event.mailboxes_changed = true;
-    if (store->events)
-        publish_account(store->events, &event);
+    if (store->events.accounts)
+        publish_account(store->events.accounts, &event);
 }
 
 void publish_sessions_ended(struct store *store, uint64_t account_id)
@@ -62,6 +62,6 @@ void publish_sessions_ended(struct store *store, uint64_t account_id)
     event.account_id = account_id;
     event.mailboxes_changed = true;
     event.rights_changed = true;
-    if (store->events)
-        publish_account(store->events, &event);
+    if (store->events.accounts)
+        publish_account(store->events.accounts, &event);
 }

@@ -27,11 +27,11 @@ struct str queue_text(struct str s)
 
 void queue_nudge(struct queue *queue, int64_t due_ms)
 {
-    if (!queue->store->events || atomic_exchange(&queue->nudged, true))
+    if (!queue->store->events.queue || atomic_exchange(&queue->nudged, true))
         return;
     Mailrail__QueueHasWork event = MAILRAIL__QUEUE_HAS_WORK__INIT;
     event.due_ms = due_ms;
-    event_publish(queue->store->events, "queue", &event.base);
+    event_publish(queue->store->events.queue, "queue", &event.base);
 }
 
 /* ---- Sweeping */

@@ -121,19 +121,18 @@ static bool open_parts(struct store *store, const char *data, struct err *err)
     TRY(upgrades_open(store, err));
     store->text_worker = text_worker_start(store, err);
     TRY(store->text_worker && accounts_open(store, err));
-    store->file_syncer = file_syncer_new(1, err);
     store->batch_syncer = file_syncer_new(FILE_SYNC_THREADS_MAX, err);
     store->file_maker = file_maker_start(store, err);
     store->jobs = jobs_new(store);
-    return store->file_syncer && store->batch_syncer && store->file_maker && queue_open(store, err);
+    return store->batch_syncer && store->file_maker && queue_open(store, err);
 }
 
 bool store_open(struct store *store, const struct settings *settings,
                 const struct store_config *config, const struct log_ctx *log,
-                struct metrics *metrics, struct event_publisher *events, struct err *err)
+                struct metrics *metrics, const struct store_events *events, struct err *err)
 {
     *store = (struct store){
-        .settings = settings, .config = config, .log = *log, .metrics = metrics, .events = events};
+        .settings = settings, .config = config, .log = *log, .metrics = metrics, .events = *events};
     char data[LAYOUT_PATH_MAX];
     if (!str_copy_cstr(settings->data, data, sizeof(data) - 128))
         return err_set(err, ERR_LIMIT, "data: the path is too long");
@@ -167,7 +166,6 @@ bool store_close(struct store *store)
     accounts_close(store->accounts);
     text_worker_free(store->text_worker);
     upgrades_free(store->upgrades);
-    file_syncer_free(store->file_syncer);
     file_syncer_free(store->batch_syncer);
     auth_close(store->auth);
     directory_close(store->directory);

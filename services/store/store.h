@@ -13,14 +13,13 @@
  *   auth        logins in progress, and passwords checked lately          (auth.h)
  *   accounts    mailboxes and messages: accounts/<id>/index.db            (accounts.h)
  *   file_maker  makes messages' files in advance                          (ready_files.h)
- *   file_syncer syncs the file of one while its row is written            (file_sync.h)
- *   batch_syncer syncs the files of many that come together
+ *   batch_syncer syncs the files of many that come together              (file_sync.h)
  *   text_worker keeps the text indexes up: accounts/<id>/text.db          (text_worker.h)
  *   queue       mail on its way to others: queue.db                       (queue.h)
  *   jobs        repairs and backups under way                             (job.h)
  *   upgrades    brings old accounts up to date                            (upgrade.h)
  *
- * Tests make one on a temporary directory with store_open: without a bus, `events` is NULL.
+ * Tests make one on a temporary directory with store_open: without a bus, `events` is empty.
  */
 
 /* Options of group `store`. */
@@ -45,6 +44,13 @@ struct store_config {
 extern const struct option store_options[];
 extern const size_t store_option_count;
 
+/* Where events leave, by who hears them (proto/events.proto). NULL: nobody listens (tests). */
+struct store_events {
+    struct event_publisher *accounts; /* door "events" */
+    struct event_publisher *notices;
+    struct event_publisher *queue; /* door "queueevents" */
+};
+
 #define STORE_SEALING_KEY_SIZE 32
 #define STORE_DOORS_MAX 16
 
@@ -53,7 +59,7 @@ struct store {
     const struct store_config *config;
     struct log_ctx log;
     struct metrics *metrics;
-    struct event_publisher *events; /* NULL: nobody listens (tests) */
+    struct store_events events;
     /* Random, made at the first start (data/store.key): seals tokens and SASL states, so that they
      * outlive a restart. */
     unsigned char sealing_key[STORE_SEALING_KEY_SIZE];
@@ -63,7 +69,6 @@ struct store {
     struct auth *auth;
     struct accounts *accounts;
     struct file_maker *file_maker;
-    struct file_syncer *file_syncer;
     struct file_syncer *batch_syncer;
     struct text_worker *text_worker; /* NULL: nobody does (tests) */
     struct queue *queue;
@@ -79,7 +84,8 @@ struct store {
  * failure nothing stays open. */
 bool store_open(struct store *store, const struct settings *settings,
                 const struct store_config *config, const struct log_ctx *log,
-                struct metrics *metrics, struct event_publisher *events, struct err *err) MUST_USE;
+                struct metrics *metrics, const struct store_events *events,
+                struct err *err) MUST_USE;
 /* Closes the doors, then the data. Harmless on a zeroed struct. False when calls have not finished
  * within drain_ms: then all stays as it is, for they still use it, and the process must end. */
 bool store_close(struct store *store);

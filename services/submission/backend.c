@@ -82,7 +82,7 @@ bool backend_listen(struct backend *b, struct service *service,
     b->login_user = user;
     const struct event_handler handler = {
         .event = on_event, .reconnected = on_directory, .user = b};
-    b->events = service_subscribe(service, &handler, err);
+    b->events = service_subscribe(service, "notices", &handler, err);
     if (!b->events)
         return false;
     event_subscribe(b->events, "directory");

@@ -328,6 +328,24 @@ def test_senders_that_could_not_be_answered(make_mailrail):
         zones.stop()
 
 
+def test_who_was_removed_is_refused_at_once(mailrail):
+    """Although the receiver keeps for ten seconds whom store knew: the directory's event ends that."""
+    mailrail.command("address", "add", "short@example.org", "ann")
+    with mailrail.raw_smtp() as raw:
+        hello(raw)
+
+        def answer():
+            raw.send("MAIL FROM:<x@far.example>\r\nRCPT TO:<short@example.org>\r\nRSET\r\n")
+            return [raw.reply() for _ in range(3)][1]
+
+        for _ in range(3):
+            assert answer().startswith(b"250 ")
+        mailrail.command("address", "remove", "short@example.org")
+        removed = time.monotonic()
+        wait_until(lambda: answer().startswith(b"550 "), what="a refusal")
+        assert time.monotonic() - removed < 5
+
+
 def test_a_transaction_that_never_ends_is_ended(shared_mailrail):
     with shared_mailrail.raw_smtp() as raw:
         hello(raw)

@@ -53,6 +53,11 @@ Test(file_sync, each_ends_once_whoever_did_it)
     sync_and_wait(syncer);
 }
 
+Test(file_sync, needs_no_thread)
+{
+    sync_and_wait(NULL);
+}
+
 Test(file_sync, several_threads_share_the_work)
 {
     struct file_syncer *several = file_syncer_new(FILE_SYNC_THREADS_MAX, &err);
@@ -63,13 +68,16 @@ Test(file_sync, several_threads_share_the_work)
 
 Test(file_sync, a_file_that_cannot_be_synced_is_an_error_each_time)
 {
+    struct file_syncer *syncers[] = {syncer, NULL};
     struct file_sync sync;
     int fds[2];
     cr_assert_eq(pipe(fds), 0);
-    file_sync_begin(syncer, &sync, fds[1]);
-    cr_assert_not(file_sync_end(&sync, &err));
-    cr_expect(strstr(err.detail, "sync file"), "%s", err.detail);
-    cr_expect_not(file_sync_end(&sync, &err));
+    for (size_t i = 0; i < ARRAY_LEN(syncers); i++) {
+        file_sync_begin(syncers[i], &sync, fds[1]);
+        cr_assert_not(file_sync_end(&sync, &err));
+        cr_expect(strstr(err.detail, "sync file"), "%s", err.detail);
+        cr_expect_not(file_sync_end(&sync, &err));
+    }
     close(fds[0]);
     close(fds[1]);
 }
@@ -79,7 +87,7 @@ Test(file_sync, one_that_is_dropped_is_not_touched_again)
     for (int i = 0; i < 100; i++) {
         struct file_sync sync;
         int fd = open_file();
-        file_sync_begin(syncer, &sync, fd);
+        file_sync_begin(i % 2 ? syncer : NULL, &sync, fd);
         file_sync_drop(&sync);
         close(fd);
         memset(&sync, 0xff, sizeof(sync));

@@ -123,9 +123,9 @@ static void setup(void)
     publisher =
         event_publisher_new(bus_at(settings_door_url(&settings, "events", &arena)), 0600, &err);
     cr_assert(publisher, "%s", err.detail);
-    cr_assert(
-        store_open(&store, &settings, &config, &service.log, service.metrics, publisher, &err),
-        "%s", err.detail);
+    const struct store_events events = {.accounts = publisher};
+    cr_assert(store_open(&store, &settings, &config, &service.log, service.metrics, &events, &err),
+              "%s", err.detail);
     cr_assert(delivery_door_open(&store, &service, &err) &&
                   mailboxes_door_open(&store, &service, &err) &&
                   maintenance_door_open(&store, &service, &err) &&

@@ -51,10 +51,8 @@ static inline void fixture_start(struct fixture *f)
         .settings = &f->settings, .config = &f->config, .log = log_root(f->log, "store")};
     cr_assert(accounts_open(&f->store, &f->err), "%s", f->err.detail);
     f->store.file_maker = file_maker_start(&f->store, &f->err);
-    f->store.file_syncer = file_syncer_new(1, &f->err);
     f->store.batch_syncer = file_syncer_new(FILE_SYNC_THREADS_MAX, &f->err);
-    cr_assert(f->store.file_maker && f->store.file_syncer && f->store.batch_syncer, "%s",
-              f->err.detail);
+    cr_assert(f->store.file_maker && f->store.batch_syncer, "%s", f->err.detail);
     cr_assert(account_open(&f->store, FIXTURE_ACCOUNT, &f->account, &f->err), "%s", f->err.detail);
 }
 
@@ -64,7 +62,6 @@ static inline void fixture_stop(struct fixture *f)
     f->account = NULL;
     file_maker_stop(f->store.file_maker);
     accounts_close(f->store.accounts);
-    file_syncer_free(f->store.file_syncer);
     file_syncer_free(f->store.batch_syncer);
     log_free(f->log);
 }

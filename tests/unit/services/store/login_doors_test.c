@@ -56,9 +56,10 @@ static void setup(void)
     service = (struct service){.name = "store", .metrics = metrics_new(), .settings = &settings};
     service.log = log_root(log_new(2, LOG_ERROR), "store");
     arena_init(&service.arena, 1 << 20);
-    struct event_publisher *events =
-        event_publisher_new(bus_at(settings_door_url(&settings, "events", &arena)), 0600, &err);
-    cr_assert(store_open(&store, &settings, &config, &service.log, service.metrics, events, &err),
+    const struct store_events events = {
+        .notices = event_publisher_new(bus_at(settings_door_url(&settings, "notices", &arena)),
+                                       0600, &err)};
+    cr_assert(store_open(&store, &settings, &config, &service.log, service.metrics, &events, &err),
               "%s", err.detail);
     cr_assert(auth_door_open(&store, &service, &err) && directory_door_open(&store, &service, &err),
               "%s", err.detail);
@@ -68,7 +69,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    struct event_publisher *events = store.events;
+    struct event_publisher *events = store.events.notices;
     rpc_client_free(admin);
     rpc_client_free(auth);
     store_close(&store);
@@ -435,7 +436,7 @@ Test(login_doors, changes_are_announced)
     sem_init(&events, 0, 0);
     struct event_handler handler = {.event = count_event, .user = &events};
     struct event_subscriber *subscriber = event_subscriber_new(
-        bus_at(settings_door_url(&settings, "events", &arena)), &handler, &err);
+        bus_at(settings_door_url(&settings, "notices", &arena)), &handler, &err);
     event_subscribe(subscriber, "directory");
     usleep(300000); /* subscribing has no acknowledgement */
     add_domain();
@@ -469,7 +470,7 @@ Test(login_doors, failed_logins_are_announced_and_the_success_that_forgives_them
     sem_init(&events, 0, 0);
     struct event_handler handler = {.event = count_login, .user = &events};
     struct event_subscriber *subscriber = event_subscriber_new(
-        bus_at(settings_door_url(&settings, "events", &arena)), &handler, &err);
+        bus_at(settings_door_url(&settings, "notices", &arena)), &handler, &err);
     event_subscribe(subscriber, "login");
     usleep(300000); /* subscribing has no acknowledgement */
     add_domain();
