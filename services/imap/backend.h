@@ -137,8 +137,9 @@ struct mailbox_info {
     uint32_t uidvalidity;
     uint32_t uidnext;
     uint64_t modseq;
-    uint64_t total;   /* without \Deleted */
-    uint64_t deleted; /* with it */
+    uint64_t messages_modseq; /* of the last change of messages */
+    uint64_t total;           /* without \Deleted */
+    uint64_t deleted;         /* with it */
     uint64_t unseen;
     uint64_t deleted_size; /* 0 until status_complete */
     bool has_status;       /* of LIST: what STATUS tells is known */

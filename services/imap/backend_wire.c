@@ -59,6 +59,8 @@ struct mailbox_info wire_mailbox(const Mailrail__MailboxInfo *m, struct arena *a
         .uidvalidity = m->uidvalidity,
         .uidnext = m->uidnext,
         .modseq = m->modseq,
+        /* An earlier version of store does not tell them apart. */
+        .messages_modseq = m->messages_modseq > 0 ? m->messages_modseq : m->modseq,
         .total = m->total,
         .deleted = m->deleted,
         .unseen = m->unseen,

@@ -221,7 +221,7 @@ static void tell_messages(struct imap *imap, const struct notify *n, size_t at)
         before = &nothing;
     bool count =
         before->uidnext != m->uidnext || before->total + before->deleted != m->total + m->deleted;
-    bool flags = before->modseq != m->modseq && str_eq(before->name, m->name);
+    bool flags = before->messages_modseq != m->messages_modseq;
     if (count && notify_wants(n, n->now, m->name, NOTIFY_MESSAGE_NEW))
         write_status(imap, m, true, false);
     else if (flags && !count && notify_wants(n, n->now, m->name, NOTIFY_FLAG_CHANGE))

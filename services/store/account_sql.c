@@ -213,11 +213,15 @@ static const char *const migrations[] = {
     "  WHERE name = 'Other Users' OR substr(name, 1, 12) = 'Other Users/';"
     "UPDATE OR IGNORE subscription SET name = 'Own ' || name"
     "  WHERE name = 'Other Users' OR substr(name, 1, 12) = 'Other Users/';",
+
+    /* The modseq of the last change of messages, not of annotations. */
+    "ALTER TABLE mailbox ADD COLUMN messages_modseq INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE mailbox SET messages_modseq = modseq;",
 };
 
 #define MAILBOX_COLUMNS                                                                            \
     "id, name, parent_id, uidvalidity, uidnext, special_use, keywords, total, deleted, unread, "   \
-    "unseen, size, createseq, modseq"
+    "unseen, size, createseq, modseq, messages_modseq"
 #define ENTRY_COLUMNS                                                                              \
     "uid, id, modseq, createseq, flags, keywords, size, prefix_size, received_s, saved_s, zone"
 /* Of a live message: parents and all that a child inherits. */
@@ -253,7 +257,7 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
      * ?1 when what is granted to anyone does not count. */
     [MAILBOX_SHARED] =
         "SELECT id, name, parent_id, uidvalidity, uidnext, NULL, NULL, total, deleted, unread,"
-        " unseen, size, createseq, modseq FROM mailbox"
+        " unseen, size, createseq, modseq, messages_modseq FROM mailbox"
         " WHERE id IN (SELECT mailbox_id FROM acl"
         "              WHERE account_id IN (?3, ?1) AND negative = 0 AND rights & 1)"
         " AND id NOT IN (SELECT mailbox_id FROM acl"
@@ -264,13 +268,15 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                       " WHERE name > ?1 || '/' AND name < ?1 || '0' ORDER BY name",
     [MAILBOX_HAS_CHILDREN] = "SELECT 1 FROM mailbox WHERE name > ?1 || '/' AND name < ?1 || '0'",
     [MAILBOX_ADD] = "INSERT INTO mailbox (name, parent_id, uidvalidity, uidnext, special_use,"
-                    " keywords, total, deleted, unread, unseen, size, createseq, modseq)"
-                    " VALUES (?, ?, ?, 1, ?, '', 0, 0, 0, 0, 0, ?5, ?5)",
+                    " keywords, total, deleted, unread, unseen, size, createseq, modseq,"
+                    " messages_modseq) VALUES (?, ?, ?, 1, ?, '', 0, 0, 0, 0, 0, ?5, ?5, ?5)",
     [MAILBOX_REMOVE] = "DELETE FROM mailbox WHERE id = ?",
     [MAILBOX_RENAME] = "UPDATE mailbox SET name = ?2, parent_id = ?3, uidvalidity = ?4, modseq = ?5"
                        " WHERE id = ?1",
     [MAILBOX_SAVE] = "UPDATE mailbox SET uidnext = ?2, keywords = ?3, total = ?4, deleted = ?5,"
-                     " unread = ?6, unseen = ?7, size = ?8, modseq = ?9 WHERE id = ?1",
+                     " unread = ?6, unseen = ?7, size = ?8, modseq = ?9, messages_modseq = ?9"
+                     " WHERE id = ?1",
+    [MAILBOX_TOUCH] = "UPDATE mailbox SET modseq = ?2 WHERE id = ?1",
     [MAILBOX_BY_SPECIAL_USE] = "SELECT name FROM mailbox WHERE special_use = ?",
     [MAILBOX_CLEAR_SPECIAL_USE] = "UPDATE mailbox SET special_use = NULL, modseq = ?2"
                                   " WHERE special_use = ?1 RETURNING id",

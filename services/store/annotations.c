@@ -72,7 +72,7 @@ static bool run(struct change *c, void *ctx, struct err *err)
     TRY(db_run(&q, err));
     c->annotations_changed = true;
     op->modseq = change_modseq(c);
-    return m.id != 0 ? mailbox_save(c, &m, err) : raise_modseq(c, err);
+    return m.id != 0 ? mailbox_touch(c, &m, err) : raise_modseq(c, err);
 }
 
 static void save(const void *ctx, struct buf *out)

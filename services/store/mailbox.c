@@ -24,6 +24,7 @@ static void read_row(struct db_query *q, struct arena *arena, struct mailbox *m)
         .size = db_column_i64(q, 11),
         .createseq = db_column_u64(q, 12),
         .modseq = db_column_u64(q, 13),
+        .messages_modseq = db_column_u64(q, 14),
     };
 }
 
@@ -124,7 +125,7 @@ bool mailbox_take_uid(struct mailbox *m, uint32_t *ret_uid, struct err *err)
 
 bool mailbox_save(struct change *c, struct mailbox *m, struct err *err)
 {
-    m->modseq = change_modseq(c);
+    m->modseq = m->messages_modseq = change_modseq(c);
     change_mailbox(c, m->id);
     struct db_query q = db_query(c->db, MAILBOX_SAVE);
     db_bind_u64(&q, m->id);
@@ -135,6 +136,16 @@ bool mailbox_save(struct change *c, struct mailbox *m, struct err *err)
     db_bind_i64(&q, m->unread);
     db_bind_i64(&q, m->unseen);
     db_bind_i64(&q, m->size);
+    db_bind_u64(&q, m->modseq);
+    return db_run(&q, err);
+}
+
+bool mailbox_touch(struct change *c, struct mailbox *m, struct err *err)
+{
+    m->modseq = change_modseq(c);
+    change_mailbox(c, m->id);
+    struct db_query q = db_query(c->db, MAILBOX_TOUCH);
+    db_bind_u64(&q, m->id);
     db_bind_u64(&q, m->modseq);
     return db_run(&q, err);
 }

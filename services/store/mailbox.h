@@ -31,6 +31,7 @@ struct mailbox {
     int64_t size;
     uint64_t createseq;
     uint64_t modseq;
+    uint64_t messages_modseq; /* of the last change of its messages */
 };
 
 /* ERR_NOT_FOUND when there is none. Strings in arena. */
@@ -60,8 +61,10 @@ void mailbox_list_release(struct mailbox_list *list);
 void mailbox_count(struct mailbox *m, uint32_t flags, uint64_t size, int sign);
 /* The next UID; ERR_LIMIT when there is none left. */
 bool mailbox_take_uid(struct mailbox *m, uint32_t *ret_uid, struct err *err) MUST_USE;
-/* Writes counts, uidnext, keywords and the change's modseq. */
+/* Writes counts, uidnext, keywords and the change's modseq: messages changed. */
 bool mailbox_save(struct change *c, struct mailbox *m, struct err *err) MUST_USE;
+/* Writes the change's modseq alone: something else about the mailbox changed. */
+bool mailbox_touch(struct change *c, struct mailbox *m, struct err *err) MUST_USE;
 
 /* The account's next UIDVALIDITY: no two mailboxes made after the first ones share one. */
 bool mailbox_take_uidvalidity(struct db *db, uint32_t *ret, struct err *err) MUST_USE;

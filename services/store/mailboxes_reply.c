@@ -41,6 +41,7 @@ Mailrail__MailboxInfo *reply_mailbox(const struct mailbox *m, struct arena *aren
     info->uidvalidity = m->uidvalidity;
     info->uidnext = (uint32_t)m->uidnext;
     info->modseq = m->modseq;
+    info->messages_modseq = m->messages_modseq;
     info->total = (uint64_t)m->total;
     info->deleted = (uint64_t)m->deleted;
     info->unread = (uint64_t)m->unread;

@@ -96,3 +96,15 @@ def test_annotations(pair):
     assert until(a, rb"\* METADATA") == [b'* METADATA "" /shared/comment\r\n']
     b("SETMETADATA INBOX (/shared/comment NIL)")
     assert until(a, rb"\* METADATA") == [b"* METADATA Inbox /shared/comment\r\n"]
+
+
+def test_annotations_are_no_change_of_messages(pair):
+    a, b = pair
+    b.append("Archive")
+    a("NOTIFY SET (personal (MessageNew MessageExpunge FlagChange MailboxMetadataChange))")
+    for value in ('"x"', '"y"', "NIL"):
+        b(f"SETMETADATA Archive (/shared/comment {value})")
+        assert until(a, rb"\* METADATA") == [b"* METADATA Archive /shared/comment\r\n"]
+    b("SELECT Archive")
+    b("STORE 1 +FLAGS (\\Seen)")
+    assert re.match(rb"\* STATUS Archive \(UIDVALIDITY \d+ UNSEEN 0\)", a.answer_line())

@@ -276,6 +276,17 @@ static void count_message(struct mailbox_info *info, const struct fake_message *
     info->size += m->file_size + strlen(m->prefix);
 }
 
+static uint64_t messages_modseq(const struct fake_mailbox *m)
+{
+    uint64_t highest = 0;
+    for (size_t i = 0; i < m->messages.len; i++) {
+        const struct fake_message *message = &m->messages.items[i];
+        uint64_t modseq = message->expunged ? message->expunged : message->modseq;
+        highest = modseq > highest ? modseq : highest;
+    }
+    return highest;
+}
+
 static struct mailbox_info info_of(const struct fake_mailbox *m, struct arena *arena)
 {
     struct str *keywords = arena_new_array(arena, WORDS_MAX, struct str);
@@ -284,6 +295,7 @@ static struct mailbox_info info_of(const struct fake_mailbox *m, struct arena *a
                                 .uidvalidity = m->uidvalidity,
                                 .uidnext = m->uidnext,
                                 .modseq = m->modseq,
+                                .messages_modseq = messages_modseq(m),
                                 .special_use = arena_copy(arena, str_from_cstr(m->special_use)),
                                 .keywords = keywords,
                                 .rights = RIGHTS_ALL};

@@ -206,6 +206,20 @@ Test(notify, annotations_5_6_and_5_7)
              "SubscriptionChange)] %");
 }
 
+/* RFC 5465 5.3: STATUS is for flags. */
+Test(notify, annotations_are_no_change_of_flags)
+{
+    DIALOGUE("D: 1",
+             "C: a NOTIFY SET (personal (MessageNew MessageExpunge FlagChange "
+             "MailboxMetadataChange))",
+             "S: a OK %", "W:", "N:", "C2: a SETMETADATA Inbox (/shared/comment \"x\")",
+             "S2: a OK %", "W:", "S: * METADATA Inbox /shared/comment", "N:", "C2: s SELECT Inbox",
+             "U2: s OK %", "C2: b STORE 1 +FLAGS (\\Seen)", "U2: b OK %",
+             "C2: c SETMETADATA Inbox (/shared/comment \"y\")", "S2: c OK %",
+             "W:", "S: * METADATA Inbox /shared/comment",
+             "S: * STATUS Inbox (UIDVALIDITY % UNSEEN 0)", "N:");
+}
+
 Test(notify, hidden_and_store_away)
 {
     STRANGER("S: * OK %", "H: NOTIFY", "C: a LOGIN me@localhost secret", "S: a OK %",

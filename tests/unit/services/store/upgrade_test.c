@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include "services/store/annotations.h"
 #include "services/store/upgrade.h"
 
 static struct fixture f;
@@ -64,6 +65,33 @@ Test(upgrade, old_structures_are_parsed_again)
 Test(upgrade, a_new_account_has_nothing_old)
 {
     cr_expect(version_of(UPGRADE_STRUCTURE) == STRUCTURE_VERSION);
+    fixture_close(&f);
+}
+
+/* From the schema before mailbox.messages_modseq; what is added to it later is to be taken back
+ * here too. */
+Test(upgrade, a_mailbox_of_an_earlier_version_has_the_modseq_of_its_messages)
+{
+    char sql[160];
+    fixture_deliver(&f, "Inbox", TEXT);
+    int64_t schema = fixture_number(&f, "PRAGMA user_version");
+    snprintf(sql, sizeof(sql),
+             "ALTER TABLE mailbox DROP COLUMN messages_modseq; PRAGMA user_version = %d",
+             (int)schema - 1);
+    fixture_stop(&f);
+    fixture_sql(&f, sql);
+    fixture_start(&f);
+    cr_expect_eq(fixture_number(&f, "PRAGMA user_version"), schema);
+    cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM mailbox WHERE messages_modseq <> modseq"),
+                 0);
+    struct annotation one = {.name = STR("/shared/comment"), .value = STR("x")};
+    struct annotate op = {.mailbox = STR("Inbox"), .items = &one, .count = 1};
+    cr_assert(annotate(f.account, STR_NULL, &op, &f.arena, &f.err), "%s", f.err.detail);
+    cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM mailbox WHERE messages_modseq < modseq"),
+                 1);
+    fixture_deliver(&f, "Inbox", TEXT);
+    cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM mailbox WHERE messages_modseq < modseq"),
+                 0);
     fixture_close(&f);
 }
 
