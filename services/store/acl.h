@@ -1,6 +1,7 @@
 #ifndef SERVICES_STORE_ACL_H
 #define SERVICES_STORE_ACL_H
 
+#include "common/mail/mailbox_rights.h"
 #include "services/store/mailbox.h"
 
 /*
@@ -8,22 +9,6 @@
  * and has no row. An identifier is an account, or anyone who has one; a negative entry takes away
  * what another one grants. docs/decisions/0027 says how sharing works as a whole.
  */
-
-/* As MailboxRight of proto/mailboxes.proto. */
-enum right {
-    RIGHT_LOOKUP = 1,
-    RIGHT_READ = 2,
-    RIGHT_SEEN = 4,
-    RIGHT_WRITE = 8,
-    RIGHT_INSERT = 16,
-    RIGHT_POST = 32,
-    RIGHT_CREATE = 64,
-    RIGHT_DELETE = 128,
-    RIGHT_DELETE_MESSAGES = 256,
-    RIGHT_EXPUNGE = 512,
-    RIGHT_ADMINISTER = 1024,
-    RIGHTS_ALL = 2047,
-};
 
 #define ACL_ENTRIES_MAX 1000 /* of a mailbox */
 #define ACL_ANYONE 0         /* as account id */

@@ -21,8 +21,8 @@
 
 struct layout_path import_path(const struct account *account, struct str key)
 {
-    char hex[2 * IMPORT_KEY_SIZE + 1];
-    for (size_t i = 0; i < IMPORT_KEY_SIZE; i++)
+    char hex[2 * CALL_KEY_SIZE + 1];
+    for (size_t i = 0; i < CALL_KEY_SIZE; i++)
         snprintf(hex + 2 * i, 3, "%02x", (unsigned char)key.ptr[i]);
     return layout_import(account->store->settings->data, account->id, hex);
 }

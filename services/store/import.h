@@ -1,6 +1,7 @@
 #ifndef SERVICES_STORE_IMPORT_H
 #define SERVICES_STORE_IMPORT_H
 
+#include "common/bus/call_key.h"
 #include "common/mail/address.h"
 #include "services/store/import_settings.h"
 #include "services/store/message.h"
@@ -18,7 +19,6 @@
  * One call at a time works on imports of an account.
  */
 
-#define IMPORT_KEY_SIZE 16
 #define IMPORTS_MAX 16 /* of an account, under way */
 #define IMPORT_ITEMS_MAX 1000
 #define IMPORT_TEXT_MAX (1u << 20)
@@ -31,8 +31,8 @@ struct import_state {
     bool is_committed;
 };
 
-/* Begins it, or finds it again. What fails, as on a full disk, leaves nothing of it. ERR_LIMIT:
- * IMPORTS_MAX others are under way. */
+/* Begins it, or finds it again; `key` has CALL_KEY_SIZE bytes, here and below. What fails, as on a
+ * full disk, leaves nothing of it. ERR_LIMIT: IMPORTS_MAX others are under way. */
 bool import_begin(struct account *account, struct str key, struct arena *arena,
                   struct import_state *ret, struct err *err) MUST_USE;
 

@@ -33,8 +33,8 @@ static const char *account_of(const Mailrail__ImportKey *import)
 
 static bool check_import(const Mailrail__ImportKey *import, struct err *err)
 {
-    return (import && import->key.len == IMPORT_KEY_SIZE) ||
-           err_set(err, ERR_SYNTAX, "the key of an import has %d bytes", IMPORT_KEY_SIZE);
+    return (import && import->key.len == CALL_KEY_SIZE) ||
+           err_set(err, ERR_SYNTAX, "the key of an import has %d bytes", CALL_KEY_SIZE);
 }
 
 #define HANDLER(method, name, request_type, reply_type, reply_init)                                \
