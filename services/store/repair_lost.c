@@ -1,4 +1,4 @@
-#include "services/store/repair.h"
+#include "services/store/repair_walk.h"
 
 #include "common/base/array.h"
 #include "services/store/expunge.h"
@@ -22,41 +22,21 @@ struct lost {
 struct batch {
     struct account *account;
     struct job *job;
-    uint64_t after;
-    size_t count;
     ARRAY_OF(struct lost) lost;
 };
 
 /* ---- Looking */
 
-static void look(struct batch *b, struct db_query *q)
+static void look(void *ctx, const struct repair_message *m)
 {
+    struct batch *b = ctx;
     struct stat st;
-    b->after = db_column_u64(q, 0);
-    b->count++;
-    if (db_column_u64(q, 4) == 0 || /* it waits to be erased */
-        stat(account_message_path(b->account, b->after).text, &st) == 0)
+    if (!m->has_entry || stat(account_message_path(b->account, m->id).text, &st) == 0)
         return;
     if (errno == ENOENT)
-        array_push(&b->lost, ((struct lost){.id = b->after,
-                                            .mailbox_id = db_column_u64(q, 1),
-                                            .uid = (uint32_t)db_column_u64(q, 2)}));
+        array_push(&b->lost, ((struct lost){m->id, m->mailbox_id, m->uid}));
     else
-        job_error(b->job, "message %" PRIu64 ": its file cannot be looked at", b->after);
-}
-
-static bool look_at_batch(struct batch *b, struct err *err)
-{
-    struct db *db;
-    TRY(account_read_begin(b->account, &db, err));
-    struct db_query q = db_query(db, MESSAGE_SIZES_AFTER);
-    db_bind_u64(&q, b->after);
-    db_bind_u64(&q, BATCH);
-    while (db_step(&q))
-        look(b, &q);
-    bool ok = db_done(&q, err);
-    account_read_end(b->account, db);
-    return ok;
+        job_error(b->job, "message %" PRIu64 ": its file cannot be looked at", m->id);
 }
 
 /* ---- Writing */
@@ -86,10 +66,13 @@ static bool run(struct change *c, void *op, struct err *err)
     return true;
 }
 
-static bool expunge_batch(struct batch *b, struct err *err)
+static bool expunge_batch(void *ctx, struct err *err)
 {
     static const struct change_type type = {.run = run};
-    return b->lost.len == 0 || account_change_once(b->account, &type, b, err);
+    struct batch *b = ctx;
+    bool ok = b->lost.len == 0 || account_change_once(b->account, &type, b, err);
+    b->lost.len = 0;
+    return ok;
 }
 
 /* A volume that is not mounted is no reason to expunge everything. */
@@ -106,15 +89,13 @@ static bool has_files(struct account *account, struct err *err)
 bool repair_lost(struct account *account, struct job *job, struct err *err)
 {
     struct batch b = {.account = account, .job = job};
-    bool ok = has_files(account, err);
-    job_expect(job, account_all_messages(account));
-    while (ok) {
-        b.count = b.lost.len = 0;
-        ok = job_goes_on(job, err) && look_at_batch(&b, err) && expunge_batch(&b, err);
-        job_advance(job, b.count);
-        if (b.count == 0)
-            break;
-    }
+    const struct repair_walk walk = {.account = account,
+                                     .job = job,
+                                     .batch = BATCH,
+                                     .look = look,
+                                     .mend = expunge_batch,
+                                     .ctx = &b};
+    bool ok = has_files(account, err) && repair_walk(&walk, err);
     array_release(&b.lost);
     return ok;
 }

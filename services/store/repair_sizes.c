@@ -1,4 +1,4 @@
-#include "services/store/repair.h"
+#include "services/store/repair_walk.h"
 
 #include "common/base/array.h"
 #include "services/store/entry.h"
@@ -24,53 +24,34 @@ struct wrong {
 struct batch {
     struct account *account;
     struct job *job;
-    uint64_t after;
-    size_t count;
     ARRAY_OF(struct wrong) wrong;
     uint64_t fixed;
 };
 
 /* ---- Looking */
 
-static void look(struct batch *b, struct db_query *q)
+static void look(void *ctx, const struct repair_message *m)
 {
+    struct batch *b = ctx;
     struct stat st;
-    uint64_t prefix = db_column_u64(q, 3), stored = db_column_u64(q, 5);
-    bool has_entry = db_column_u64(q, 4) != 0;
-    b->after = db_column_u64(q, 0);
-    b->count++;
-    if (stat(account_message_path(b->account, b->after).text, &st) < 0) {
-        if (has_entry)
-            job_error(b->job, "message %" PRIu64 " has no file", b->after);
+    if (stat(account_message_path(b->account, m->id).text, &st) < 0) {
+        if (m->has_entry)
+            job_error(b->job, "message %" PRIu64 " has no file", m->id);
         return;
     }
-    uint64_t right = prefix + (uint64_t)st.st_size;
-    bool is_right = stored == right && (!has_entry || db_column_u64(q, 6) == prefix);
-    if (is_right || db_column_is_null(q, 5))
+    uint64_t right = m->prefix_size + (uint64_t)st.st_size;
+    bool is_right = m->size == right && (!m->has_entry || m->size_of_prefix == m->prefix_size);
+    if (is_right || !m->has_size)
         return;
-    job_line(b->job, "message %" PRIu64 ": size was %" PRIu64 ", is %" PRIu64, b->after, stored,
+    job_line(b->job, "message %" PRIu64 ": size was %" PRIu64 ", is %" PRIu64, m->id, m->size,
              right);
-    array_push(&b->wrong, ((struct wrong){.id = b->after,
-                                          .mailbox_id = db_column_u64(q, 1),
-                                          .uid = (uint32_t)db_column_u64(q, 2),
-                                          .is_erased = !has_entry,
-                                          .stored = stored,
+    array_push(&b->wrong, ((struct wrong){.id = m->id,
+                                          .mailbox_id = m->mailbox_id,
+                                          .uid = m->uid,
+                                          .is_erased = !m->has_entry,
+                                          .stored = m->size,
                                           .size = right,
-                                          .prefix_size = (uint32_t)prefix}));
-}
-
-static bool look_at_batch(struct batch *b, struct err *err)
-{
-    struct db *db;
-    TRY(account_read_begin(b->account, &db, err));
-    struct db_query q = db_query(db, MESSAGE_SIZES_AFTER);
-    db_bind_u64(&q, b->after);
-    db_bind_u64(&q, BATCH);
-    while (db_step(&q))
-        look(b, &q);
-    bool ok = db_done(&q, err);
-    account_read_end(b->account, db);
-    return ok;
+                                          .prefix_size = (uint32_t)m->prefix_size}));
 }
 
 /* ---- Writing */
@@ -128,22 +109,21 @@ static bool run(struct change *c, void *op, struct err *err)
     return true;
 }
 
-static bool fix_batch(struct batch *b, struct err *err)
+static bool fix_batch(void *ctx, struct err *err)
 {
     static const struct change_type type = {.run = run};
-    return b->wrong.len == 0 || account_change_once(b->account, &type, b, err);
+    struct batch *b = ctx;
+    bool ok = b->wrong.len == 0 || account_change_once(b->account, &type, b, err);
+    b->wrong.len = 0;
+    return ok;
 }
 
 bool repair_sizes(struct account *account, struct job *job, struct err *err)
 {
     struct batch b = {.account = account, .job = job};
-    bool ok = true;
-    job_expect(job, account_all_messages(account));
-    do {
-        b.count = b.wrong.len = 0;
-        ok = job_goes_on(job, err) && look_at_batch(&b, err) && fix_batch(&b, err);
-        job_advance(job, b.count);
-    } while (ok && b.count > 0);
+    const struct repair_walk walk = {
+        .account = account, .job = job, .batch = BATCH, .look = look, .mend = fix_batch, .ctx = &b};
+    bool ok = repair_walk(&walk, err);
     array_release(&b.wrong);
     if (!ok || b.fixed == 0)
         return ok;
