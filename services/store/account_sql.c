@@ -576,6 +576,9 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
         "  AND entry.uid = message.uid AND entry.id = message.id"
         " WHERE last.to_state <> CASE entry.flags & 192 WHEN 64 THEN 1 WHEN 128 THEN 2 ELSE 0 END",
     [VERIFY_THREAD] = "SELECT thread_id, parents FROM message WHERE id = ?",
+    [VERIFY_STRUCTURES] = "SELECT message.id, message.structure, mailbox.name, message.uid"
+                          " FROM message LEFT JOIN mailbox ON mailbox.id = message.mailbox_id"
+                          " WHERE message.id > ? ORDER BY message.id LIMIT ?",
 };
 
 const struct db_schema account_schema = {

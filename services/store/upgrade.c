@@ -165,13 +165,26 @@ static bool run_kind(struct account *account, size_t kind, struct job *job, stru
     return true;
 }
 
-bool upgrade_run(struct account *account, enum upgrade_kind kind, bool again, struct job *job,
-                 struct err *err)
+static size_t kind_index(enum upgrade_kind kind)
 {
     size_t i = 0;
     while (kinds[i].kind != kind)
         i++;
-    return (!again || restart(account, kind, err)) && run_kind(account, i, job, err);
+    return i;
+}
+
+bool upgrade_is_done(struct account *account, enum upgrade_kind kind, bool *ret, struct err *err)
+{
+    struct upgrade_step step;
+    TRY(read_step(account, kind, &step, err));
+    *ret = step.state.version == kinds[kind_index(kind)].version;
+    return true;
+}
+
+bool upgrade_run(struct account *account, enum upgrade_kind kind, bool again, struct job *job,
+                 struct err *err)
+{
+    return (!again || restart(account, kind, err)) && run_kind(account, kind_index(kind), job, err);
 }
 
 /* ---- In the background */

@@ -56,6 +56,9 @@ void upgrades_free(struct upgrades *upgrades);
 
 /* When an account is opened: sees what it lacks, and has it done in the background. */
 bool upgrade_look(struct account *account, struct err *err) MUST_USE;
+/* Nothing of this kind is old. */
+bool upgrade_is_done(struct account *account, enum upgrade_kind kind, bool *ret,
+                     struct err *err) MUST_USE;
 /* All steps of this kind; with `again` from the beginning, though nothing is old. */
 bool upgrade_run(struct account *account, enum upgrade_kind kind, bool again, struct job *job,
                  struct err *err) MUST_USE;

@@ -35,6 +35,7 @@ static const char *const remedies[FINDING_KINDS] = {
     [FINDING_THREAD] = "see reassign-threads",
     [FINDING_TRAINING] = "mark it as junk or not junk in a mail program",
     [FINDING_USE] = "see recalculate",
+    [FINDING_STRUCTURE] = "see reparse",
     [FINDING_FILE_MISSING] = "its text is lost, unless a backup has it: see restore; "
                              "remove-lost takes it out of its mailbox",
     [FINDING_FILE_SIZE] = "see fix-message-sizes",
@@ -331,5 +332,5 @@ bool verify_account(struct account *account, struct findings *f, struct err *err
         account_read_end(account, db);
     }
     pthread_rwlock_unlock(&account->files_lock);
-    return ok;
+    return ok && verify_structures(account, f, err);
 }

@@ -24,9 +24,10 @@ enum finding_kind {
     FINDING_MAILBOX, /* names and parents */
     FINDING_ROW,     /* entries and messages that do not fit each other */
     FINDING_THREAD,
-    FINDING_TRAINING, /* what the junk filter is to learn */
-    FINDING_SHARE,    /* rights of others */
-    FINDING_USE,      /* the account's total */
+    FINDING_TRAINING,  /* what the junk filter is to learn */
+    FINDING_SHARE,     /* rights of others */
+    FINDING_USE,       /* the account's total */
+    FINDING_STRUCTURE, /* what is stored of a message's parts */
     FINDING_FILE_MISSING,
     FINDING_FILE_SIZE,
     FINDING_FILE_STRAY,

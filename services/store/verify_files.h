@@ -22,4 +22,8 @@ bool verify_count_mailbox(struct db *db, const struct mailbox *m, struct mailbox
 bool verify_files(struct account *account, struct db *db, struct findings *f,
                   struct err *err) MUST_USE;
 
+/* Each stored structure can be decoded. Unless they are all being made anew (upgrade.h). In pages
+ * of a snapshot each, and without the account's files_lock: deliveries do not wait for it. */
+bool verify_structures(struct account *account, struct findings *f, struct err *err) MUST_USE;
+
 #endif

@@ -148,6 +148,8 @@ def test_reparse_and_threads_come_back(mailrail):
     mailrail.deliver(subject="Re: one")
     with index_of(mailrail) as database:
         database.execute("UPDATE message SET preview = 'old'")
+        database.execute("UPDATE message SET structure = x'ffffff00' WHERE uid = 2")
+    assert "UID 2 (message 2)" in (said := verify(mailrail).stdout) and "see reparse" in said
     assert mailrail.command("reparse", "ann").stdout.splitlines() == ["2 messages"]
     mailrail.command("reassign-threads")
     with index_of(mailrail) as database:

@@ -39,6 +39,14 @@ Test(verify, damaged_rows_are_named)
          "UPDATE message SET id = id - 100 WHERE uid = 2",
          "has no message row (no command repairs this: see restore)"},
         {"INSERT INTO vanished VALUES (1, 2, 1, 2, 99)", "DELETE FROM vanished", "tombstone"},
+        {"UPDATE message SET structure = x'ffffff00' WHERE uid = 2",
+         "UPDATE message SET structure = (SELECT structure FROM message WHERE uid = 1)",
+         "mailbox Inbox: UID 2 (message 2): what is stored of its parts cannot be decoded"
+         " (see reparse)"},
+        /* The parts are damaged, and not what stands before them. */
+        {"UPDATE message SET structure = structure || x'1a020100' WHERE uid = 2",
+         "UPDATE message SET structure = (SELECT structure FROM message WHERE uid = 1)",
+         "see reparse"},
     };
     fixture_deliver(&f, "Inbox", TEXT);
     fixture_deliver(&f, "Inbox", TEXT);
@@ -83,6 +91,11 @@ static bool reassign_threads(void)
     return upgrade_run(f.account, UPGRADE_THREADS, true, NULL, &f.err);
 }
 
+static bool reparse(void)
+{
+    return upgrade_run(f.account, UPGRADE_STRUCTURE, true, NULL, &f.err);
+}
+
 static bool remove_lost(void)
 {
     return repair_lost(f.account, NULL, &f.err);
@@ -119,6 +132,7 @@ Test(verify, remedies_work)
         {"UPDATE mailbox SET parent_id = (SELECT id FROM mailbox WHERE name = 'Archive')"
          " WHERE name = 'Trash'",
          "rename it in a mail program", rename_trash},
+        {"UPDATE message SET structure = x'ffffff00' WHERE uid = 1", "see reparse", reparse},
         {NULL, "remove-lost", remove_lost}, /* of a file */
     };
     fixture_deliver(&f, "Inbox", TEXT);
