@@ -25,6 +25,13 @@ static const struct command_option add_options[] = {
 };
 static const struct command_option set_options[] = {OPTIONS_OF_SETTINGS, {NULL, NULL, NULL}};
 static const struct command_option list_options[] = {OPTION_JSON, {NULL, NULL, NULL}};
+static const struct command_option junk_options[] = {
+    {"--junk", "REGEX", "mailboxes of junk; \"\": none"},
+    {"--neutral", "REGEX", "mailboxes whose messages are neither; \"\": none"},
+    {"--not-junk", "REGEX", "mailboxes of what is not junk; \"\": none"},
+    OPTION_JSON,
+    {NULL, NULL, NULL},
+};
 static const struct command_option password_options[] = {
     {"--password-stdin", NULL, "read it from standard input, as is done without a terminal anyway"},
     {NULL, NULL, NULL},
@@ -214,6 +221,51 @@ static bool text_index(struct invocation *inv, struct err *err)
     return true;
 }
 
+/* Changes what is given, and leaves the rest. */
+static bool apply_junk_options(const struct invocation *inv, struct junk_rules_entry *rules,
+                               bool *ret_changed, struct err *err)
+{
+    struct str word = inv->arg_count > 1 ? invocation_arg(inv, 1) : STR_NULL;
+    if (!str_is_null(word)) {
+        rules->on = str_eq(word, STR("on"));
+        if (!rules->on && !str_eq(word, STR("off")))
+            return err_set(err, ERR_SYNTAX, "%.*s: on or off", STR_ARG(word));
+    }
+    if (invocation_has(inv, "--junk"))
+        rules->junk = invocation_text(inv, "--junk");
+    if (invocation_has(inv, "--neutral"))
+        rules->neutral = invocation_text(inv, "--neutral");
+    if (invocation_has(inv, "--not-junk"))
+        rules->not_junk = invocation_text(inv, "--not-junk");
+    *ret_changed = !str_is_null(word) || invocation_has(inv, "--junk") ||
+                   invocation_has(inv, "--neutral") || invocation_has(inv, "--not-junk");
+    return true;
+}
+
+static bool junk_rules(struct invocation *inv, struct err *err)
+{
+    static const struct column columns[] = {{"on", COLUMN_BOOL},
+                                            {"junk", COLUMN_TEXT},
+                                            {"neutral", COLUMN_TEXT},
+                                            {"not_junk", COLUMN_TEXT}};
+    struct backend b;
+    struct junk_rules_entry rules;
+    bool changed;
+    TRY(invocation_backend(inv, &b, err));
+    TRY(backend_junk_rules_get(&b, invocation_arg(inv, 0), &rules, err));
+    TRY(apply_junk_options(inv, &rules, &changed, err));
+    if (changed)
+        TRY(backend_junk_rules_set(&b, invocation_arg(inv, 0), &rules, err));
+    struct table table = table_init(columns, ARRAY_LEN(columns), &inv->arena);
+    table_bool(&table, rules.on);
+    table_text(&table, rules.junk);
+    table_text(&table, rules.neutral);
+    table_text(&table, rules.not_junk);
+    table_print(&table, invocation_has(inv, "--json"));
+    table_release(&table);
+    return true;
+}
+
 static bool set_password(struct invocation *inv, struct err *err)
 {
     struct str password;
@@ -309,6 +361,33 @@ const struct command account_commands[] = {
         .args_min = 1,
         .args_max = 2,
         .run = text_index,
+    },
+    {
+        .name = "account junkrules",
+        .arguments = "ACCOUNT [on|off]",
+        .summary = "show or set which mailboxes make messages junk",
+        .manual =
+            "Many mail programs cannot say that a message is junk, but all can move it. So\n"
+            "each message that comes into a mailbox, by delivery, upload, copy or move, gets\n"
+            "$Junk, $NotJunk or neither by the name of the mailbox. Those are POSIX extended\n"
+            "regular expressions, tried on the whole name in lower case: first --junk, then\n"
+            "--neutral, then --not-junk. With exactly two of them, a name that neither matches\n"
+            "is the third; with one or three it leaves the flags as they are.\n"
+            "\n"
+            "What is not given stays as it is. Changes count from the next message on, and\n"
+            "leave the messages there are alone. off leaves all flags as they are, but in the\n"
+            "mailbox with the role \\Junk, which always says junk.\n"
+            "\n"
+            "New accounts have it on, with these, and no --not-junk:\n"
+            "  --junk    ^(junk|spam)\n"
+            "  --neutral ^(inbox|introbox|neutral|postmaster|dmarc|tlsrpt|rejects)",
+        .examples = "mailrail account junkrules ann\n"
+                    "mailrail account junkrules ann --junk '^(junk|spam|reklame)'\n"
+                    "mailrail account junkrules ann off",
+        .options = junk_options,
+        .args_min = 1,
+        .args_max = 2,
+        .run = junk_rules,
     },
     {
         .name = "password set",

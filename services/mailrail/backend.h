@@ -237,6 +237,20 @@ struct text_index_state {
 bool backend_text_index(struct backend *b, struct str account, enum text_index_action action,
                         struct text_index_state *ret, struct err *err);
 
+/* ---- The junk rules of an account */
+
+struct junk_rules_entry {
+    bool on;
+    struct str junk; /* regular expressions; empty: none */
+    struct str neutral;
+    struct str not_junk;
+};
+
+bool backend_junk_rules_get(struct backend *b, struct str account, struct junk_rules_entry *ret,
+                            struct err *err);
+bool backend_junk_rules_set(struct backend *b, struct str account,
+                            const struct junk_rules_entry *rules, struct err *err);
+
 /* ---- DNS (backend_dns.c) */
 
 struct dns_answer {

@@ -111,10 +111,35 @@ bool backend_text_index(struct backend *b, struct str account, enum text_index_a
     request.account = backend_text(b, account);
     request.action = (Mailrail__TextIndexAction)action;
     ProtobufCMessage *base;
-    TRY(backend_call(b, "maintenance", &mailrail__maintenance__descriptor, "TextIndex",
-                     &request.base, &base, err));
+    TRY(call(b, "TextIndex", &request.base, &base, err));
     const Mailrail__TextIndexReply *reply = (const Mailrail__TextIndexReply *)base;
     *ret = (struct text_index_state){reply->on, reply->indexed, reply->unfit, reply->messages,
                                      reply->bytes};
     return true;
+}
+
+bool backend_junk_rules_get(struct backend *b, struct str account, struct junk_rules_entry *ret,
+                            struct err *err)
+{
+    Mailrail__AccountName request = MAILRAIL__ACCOUNT_NAME__INIT;
+    request.name = backend_text(b, account);
+    ProtobufCMessage *base;
+    TRY(call(b, "JunkRulesGet", &request.base, &base, err));
+    const Mailrail__JunkRules *reply = (const Mailrail__JunkRules *)base;
+    *ret = (struct junk_rules_entry){reply->on, str_from_cstr(reply->junk),
+                                     str_from_cstr(reply->neutral), str_from_cstr(reply->not_junk)};
+    return true;
+}
+
+bool backend_junk_rules_set(struct backend *b, struct str account,
+                            const struct junk_rules_entry *rules, struct err *err)
+{
+    Mailrail__JunkRules request = MAILRAIL__JUNK_RULES__INIT;
+    request.account = backend_text(b, account);
+    request.on = rules->on;
+    request.junk = backend_text(b, rules->junk);
+    request.neutral = backend_text(b, rules->neutral);
+    request.not_junk = backend_text(b, rules->not_junk);
+    ProtobufCMessage *base;
+    return call(b, "JunkRulesSet", &request.base, &base, err);
 }

@@ -29,7 +29,9 @@ static const char *const migrations[] = {
     "  purged_modseq INTEGER NOT NULL DEFAULT -1,"
     /* While messages are being added: the first id whose file may exist without a row. */
     "  unclean_from INTEGER,"
-    /* Automatic junk flags by mailbox name: extended regular expressions, NULL for none. */
+    /* Automatic junk flags by mailbox name: extended regular expressions, NULL for none. They are
+     * here and not in the directory because the changes that use them hold this database, and
+     * because they go where the messages go: into backups, and away with the account. */
     "  junk_rules INTEGER NOT NULL DEFAULT 1,"
     "  junk_pattern TEXT DEFAULT '^(junk|spam)',"
     "  neutral_pattern TEXT"
@@ -232,12 +234,15 @@ static const char *const migrations[] = {
 #define IS_HELD "EXISTS (SELECT 1 FROM training WHERE training.message_id = erase.message_id)"
 
 static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
-    [ACCOUNT_READ] = "SELECT modseq, last_message_id, unclean_from, junk_rules, junk_pattern,"
-                     " neutral_pattern, notjunk_pattern, text_index FROM account",
+    [ACCOUNT_READ] = "SELECT modseq, last_message_id, unclean_from, text_index FROM account",
     [ACCOUNT_PURGED] = "SELECT purged_modseq FROM account",
     [ACCOUNT_ADD] = "INSERT INTO account (id, modseq, last_message_id, next_uidvalidity)"
                     " VALUES (1, ?, 0, ?)",
     [ACCOUNT_SET_TEXT_INDEX] = "UPDATE account SET text_index = ?",
+    [ACCOUNT_JUNK_RULES] =
+        "SELECT junk_rules, junk_pattern, neutral_pattern, notjunk_pattern FROM account",
+    [ACCOUNT_SET_JUNK_RULES] = "UPDATE account SET junk_rules = ?, junk_pattern = ?,"
+                               " neutral_pattern = ?, notjunk_pattern = ?",
     [ACCOUNT_SET_UNCLEAN] = "UPDATE account SET unclean_from = ?",
     [ACCOUNT_RAISE_MODSEQ] = "UPDATE account SET modseq = max(modseq, ?)",
     [ACCOUNT_RAISE_MESSAGE_ID] = "UPDATE account SET last_message_id = max(last_message_id, ?)",

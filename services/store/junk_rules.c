@@ -6,19 +6,28 @@
 
 static const uint32_t outcome[3] = {FLAG_JUNK, 0, FLAG_NOTJUNK};
 
+static bool compile(regex_t *ret, struct str pattern, struct err *err)
+{
+    char text[JUNK_PATTERN_MAX + 1], why[256];
+    if (!str_copy_cstr(pattern, text, sizeof(text)))
+        return err_set(err, ERR_SYNTAX, "junk rule of %zu bytes: at most %d", pattern.len,
+                       JUNK_PATTERN_MAX);
+    int failure = regcomp(ret, text, REG_EXTENDED | REG_NOSUB);
+    if (failure == 0)
+        return true;
+    regerror(failure, ret, why, sizeof(why));
+    return err_set(err, ERR_SYNTAX, "junk rule \"%s\" is no regular expression: %s", text, why);
+}
+
 bool junk_rules_init(struct junk_rules *r, bool enabled, const struct str patterns[3],
                      struct err *err)
 {
     *r = (struct junk_rules){.enabled = enabled};
     for (size_t i = 0; i < 3; i++) {
-        char text[1024];
         if (str_is_null(patterns[i]))
             continue;
-        r->has[i] = str_copy_cstr(patterns[i], text, sizeof(text)) &&
-                    regcomp(&r->pattern[i], text, REG_EXTENDED | REG_NOSUB) == 0;
+        r->has[i] = compile(&r->pattern[i], patterns[i], err);
         if (!r->has[i]) {
-            err_set(err, ERR_SYNTAX, "junk rule %.*s is no regular expression",
-                    STR_ARG(patterns[i]));
             junk_rules_release(r);
             return false;
         }

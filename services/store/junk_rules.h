@@ -12,6 +12,8 @@
  * third.
  */
 
+#define JUNK_PATTERN_MAX 1000 /* bytes */
+
 struct junk_rules {
     bool enabled;
     bool has[3]; /* junk, neutral, not junk */

@@ -4,6 +4,7 @@
 #include "services/store/backup.h"
 #include "services/store/directory.h"
 #include "services/store/job.h"
+#include "services/store/junk_settings.h"
 #include "services/store/mailboxes_reply.h"
 #include "services/store/repair.h"
 #include "services/store/text_worker.h"
@@ -198,6 +199,15 @@ JOB_HANDLER(job_start, Mailrail__JobRequest)
 JOB_HANDLER(job_watch, Mailrail__JobWatchRequest)
 JOB_HANDLER(job_stop, Mailrail__JobWatchRequest)
 
+/* The account of that name, to be released; `*ret` stays NULL when this fails. */
+static bool open_named(struct rpc_call *call, const char *name, struct account **ret,
+                       struct err *err)
+{
+    uint64_t id;
+    return directory_account_id(call->user, str_from_cstr(name), &id, err) &&
+           account_open(call->user, id, ret, err);
+}
+
 /* ---- The text index */
 
 static bool set_on(struct db *db, void *on, struct err *err)
@@ -254,13 +264,63 @@ static void handle_text_index(Mailrail__Maintenance_Service *service,
 {
     (void)service;
     struct err err;
-    struct rpc_call *call = closure_data;
     Mailrail__TextIndexReply reply = MAILRAIL__TEXT_INDEX_REPLY__INIT;
-    uint64_t id;
     struct account *account = NULL;
-    bool ok = directory_account_id(call->user, str_from_cstr(request->account), &id, &err) &&
-              account_open(call->user, id, &account, &err) &&
+    bool ok = open_named(closure_data, request->account, &account, &err) &&
               run_text_index(account, request->action, &reply, &err);
+    account_release(account);
+    if (ok)
+        closure(&reply, closure_data);
+    else
+        rpc_fail(closure_data, &err);
+}
+
+/* ---- Junk rules */
+
+static bool junk_rules_get(struct rpc_call *call, struct account *account,
+                           Mailrail__JunkRules *reply, struct err *err)
+{
+    struct junk_settings settings;
+    TRY(junk_settings_get(account, call->arena, &settings, err));
+    reply->on = settings.enabled;
+    reply->junk = arena_cstr(call->arena, settings.patterns[0]);
+    reply->neutral = arena_cstr(call->arena, settings.patterns[1]);
+    reply->not_junk = arena_cstr(call->arena, settings.patterns[2]);
+    return !call->arena->exhausted || err_set(err, ERR_LIMIT, "no room for the reply");
+}
+
+static void handle_junk_rules_get(Mailrail__Maintenance_Service *service,
+                                  const Mailrail__AccountName *request,
+                                  Mailrail__JunkRules_Closure closure, void *closure_data)
+{
+    (void)service;
+    struct err err;
+    struct account *account = NULL;
+    Mailrail__JunkRules reply = MAILRAIL__JUNK_RULES__INIT;
+    reply.account = request->name;
+    bool ok = open_named(closure_data, request->name, &account, &err) &&
+              junk_rules_get(closure_data, account, &reply, &err);
+    account_release(account);
+    if (ok)
+        closure(&reply, closure_data);
+    else
+        rpc_fail(closure_data, &err);
+}
+
+static void handle_junk_rules_set(Mailrail__Maintenance_Service *service,
+                                  const Mailrail__JunkRules *request,
+                                  Mailrail__Empty_Closure closure, void *closure_data)
+{
+    (void)service;
+    struct err err;
+    struct account *account = NULL;
+    Mailrail__Empty reply = MAILRAIL__EMPTY__INIT;
+    struct junk_settings settings = {.enabled = request->on,
+                                     .patterns = {str_from_cstr(request->junk),
+                                                  str_from_cstr(request->neutral),
+                                                  str_from_cstr(request->not_junk)}};
+    bool ok = open_named(closure_data, request->account, &account, &err) &&
+              junk_settings_set(account, &settings, &err);
     account_release(account);
     if (ok)
         closure(&reply, closure_data);

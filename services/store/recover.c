@@ -1,6 +1,7 @@
 #include "services/store/recover.h"
 
 #include "common/base/bug.h"
+#include "services/store/junk_settings.h"
 #include "services/store/message_files.h"
 
 #include <dirent.h>
@@ -17,24 +18,15 @@ struct account_row {
 
 static bool load_row(struct account *account, struct account_row *row, struct err *err)
 {
-    struct arena arena;
-    arena_init(&arena, 64 << 10);
     struct db_query q = db_query(account->db, ACCOUNT_READ);
-    struct str patterns[3] = {STR_NULL, STR_NULL, STR_NULL};
-    bool junk_rules = false;
     if (db_step(&q)) {
         row->modseq = db_column_u64(&q, 0);
         row->message_id = db_column_u64(&q, 1);
         row->is_unclean = !db_column_is_null(&q, 2);
         row->unclean_from = db_column_u64(&q, 2);
-        junk_rules = db_column_u64(&q, 3) != 0;
-        for (int i = 0; i < 3; i++)
-            patterns[i] = db_column_copy(&q, 4 + i, &arena);
-        atomic_store(&account->text.is_on, db_column_u64(&q, 7) != 0);
+        atomic_store(&account->text.is_on, db_column_u64(&q, 3) != 0);
     }
-    bool ok = db_done(&q, err) && junk_rules_init(&account->junk_rules, junk_rules, patterns, err);
-    arena_release(&arena);
-    return ok;
+    return db_done(&q, err);
 }
 
 static bool load_highest(struct account *account, struct account_row *row, struct err *err)
@@ -125,7 +117,8 @@ static bool scan_files(struct scan *s, struct err *err)
 bool recover_account(struct account *account, struct err *err)
 {
     struct account_row row = {0};
-    TRY(load_row(account, &row, err) && load_highest(account, &row, err));
+    TRY(load_row(account, &row, err) && load_highest(account, &row, err) &&
+        junk_settings_load(account, err));
     struct scan scan = {.account = account, .row = &row};
     TRY(scan_files(&scan, err));
     const struct log_ctx *log = &account->store->log;

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import BIN, ENVIRONMENT, PASSWORD
+from conftest import BIN, ENVIRONMENT, PASSWORD, wait_until
 
 
 def run(*words, stdin=None):
@@ -290,6 +290,43 @@ def test_all_capabilities_but_imap4rev1_can_be_hidden(mailrail):
     with mailrail.imap() as ann:
         assert b"IMAP4rev1" in ann.capability()[1][0].split()
         assert ann.select()[0] == "OK"
+
+
+def flags_of_append(mailrail, mailbox):
+    """Those of junk that a message has which came into the mailbox just now, with $Junk."""
+    with imaplib.IMAP4_SSL("127.0.0.1", mailrail.imaps_port) as client:
+        client.login("ann@example.org", PASSWORD)
+        client.append(mailbox, "($Junk)", None, b"Subject: x\r\n\r\ny\r\n")
+        client.select(mailbox)
+        return set(re.findall(rb"\$\w+", client.fetch("*", "(FLAGS)")[1][0]))
+
+
+def test_junk_rules_are_set_and_count_at_once(mailrail):
+    rules = ("account", "junkrules", "ann")
+    before = {"on": True, "junk": "^(junk|spam)", "not_junk": "",
+              "neutral": "^(inbox|introbox|neutral|postmaster|dmarc|tlsrpt|rejects)"}
+    assert mailrail.list(*rules) == [before]
+    assert flags_of_append(mailrail, "Archive") == {b"$NotJunk"}
+    assert mailrail.list(*rules, "--junk", "^archive$", "--not-junk", "^inbox$") == [
+        before | {"junk": "^archive$", "not_junk": "^inbox$"}]
+    assert flags_of_append(mailrail, "Archive") == {b"$Junk"}
+
+    # A bad one is named, and changes nothing.
+    refused = mailrail.command(*rules, "off", "--neutral", "^(inbox", check=False)
+    assert refused.returncode == 1 and '"^(inbox" is no regular expression' in refused.stderr
+    assert mailrail.command(*rules, "sometimes", check=False).stderr.endswith("sometimes: on or off\n")
+    assert flags_of_append(mailrail, "Archive") == {b"$Junk"}
+
+    # One alone says nothing of the rest; the set of rules outlives a start.
+    mailrail.command(*rules, "--junk", "", "--neutral", "")
+    mailrail.stop()
+    mailrail.launch()
+    wait_until(mailrail.is_ready, 60)
+    assert mailrail.list(*rules) == [{"on": True, "junk": "", "neutral": "", "not_junk": "^inbox$"}]
+    assert flags_of_append(mailrail, "INBOX") == {b"$NotJunk"}
+    assert flags_of_append(mailrail, "Archive") == {b"$Junk"}
+    mailrail.command(*rules, "off")
+    assert flags_of_append(mailrail, "INBOX") == {b"$Junk"}
 
 
 def test_password_set_takes_password_stdin(mailrail):

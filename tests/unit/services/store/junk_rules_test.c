@@ -1,8 +1,5 @@
-#include "services/store/junk_rules.h"
-
-#include "services/store/flags.h"
-
-#include <criterion/criterion.h>
+#include "fixture.h"
+#include "services/store/junk_settings.h"
 
 #define NEUTRAL "^(inbox|introbox|neutral|postmaster|dmarc|tlsrpt|rejects)"
 
@@ -48,4 +45,57 @@ Test(junk_rules, a_bad_pattern_is_named)
     struct str patterns[3] = {STR("("), STR_NULL, STR_NULL};
     cr_expect(!junk_rules_init(&rules, true, patterns, &err));
     cr_expect(err.kind == ERR_SYNTAX);
+    cr_expect(strstr(err.detail, "\"(\"") != NULL, "%s", err.detail);
+}
+
+/* ---- As they are kept with an account */
+
+static struct fixture f;
+
+static uint32_t flags_after(const char *mailbox)
+{
+    fixture_deliver(&f, mailbox, TEXT);
+    struct changes c = fixture_pull(&f, mailbox, 0);
+    return c.flags[c.count - 1] & (FLAG_JUNK | FLAG_NOTJUNK);
+}
+
+Test(junk_settings, count_at_once_and_stay)
+{
+    fixture_open(&f);
+    struct junk_settings settings;
+    cr_assert(junk_settings_get(f.account, &f.arena, &settings, &f.err), "%s", f.err.detail);
+    cr_expect(settings.enabled && str_eq(settings.patterns[0], STR("^(junk|spam)")) &&
+              str_eq(settings.patterns[1], STR(NEUTRAL)) && str_is_empty(settings.patterns[2]));
+    cr_expect_eq(flags_after("Archive"), FLAG_NOTJUNK);
+    settings.patterns[0] = STR("^archive$");
+    settings.patterns[2] = STR("^inbox");
+    settings.patterns[1] = STR("");
+    cr_assert(junk_settings_set(f.account, &settings, &f.err), "%s", f.err.detail);
+    for (int round = 0; round < 2; round++) {
+        cr_expect_eq(flags_after("Archive"), FLAG_JUNK);
+        cr_expect_eq(flags_after("Inbox"), FLAG_NOTJUNK);
+        cr_expect_eq(flags_after("Spam/x"), 0);
+        fixture_reopen(&f);
+    }
+    settings.enabled = false;
+    cr_assert(junk_settings_set(f.account, &settings, &f.err), "%s", f.err.detail);
+    cr_expect_eq(flags_after("Archive"), 0);
+    fixture_close(&f);
+}
+
+Test(junk_settings, a_bad_pattern_changes_nothing)
+{
+    char text[JUNK_PATTERN_MAX + 1];
+    const struct str bad[] = {STR("(a"), STR("[z-a]"), {text, sizeof(text)}};
+    memset(text, 'a', sizeof(text));
+    fixture_open(&f);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct junk_settings settings = {.enabled = true, .patterns = {STR("^archive"), bad[i]}};
+        cr_assert(!junk_settings_set(f.account, &settings, &f.err), "%zu", i);
+        cr_expect(f.err.kind == ERR_SYNTAX, "%zu: %s", i, f.err.detail);
+        cr_expect_eq(flags_after("Archive"), FLAG_NOTJUNK, "%zu", i);
+        cr_assert(junk_settings_get(f.account, &f.arena, &settings, &f.err));
+        cr_expect(str_eq(settings.patterns[0], STR("^(junk|spam)")), "%zu", i);
+    }
+    fixture_close(&f);
 }

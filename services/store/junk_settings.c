@@ -1,0 +1,79 @@
+#include "services/store/junk_settings.h"
+
+#define ROW_MAX (64 << 10)
+
+static bool read_row(struct db *db, struct arena *arena, struct junk_settings *ret, struct err *err)
+{
+    struct db_query q = db_query(db, ACCOUNT_JUNK_RULES);
+    *ret = (struct junk_settings){.enabled = false};
+    if (db_step(&q)) {
+        ret->enabled = db_column_u64(&q, 0) != 0;
+        for (int i = 0; i < 3; i++)
+            ret->patterns[i] = db_column_copy(&q, 1 + i, arena);
+    }
+    return db_done(&q, err);
+}
+
+static bool compile(const struct junk_settings *settings, struct junk_rules *ret, struct err *err)
+{
+    struct str patterns[3];
+    for (int i = 0; i < 3; i++)
+        patterns[i] = str_is_empty(settings->patterns[i]) ? STR_NULL : settings->patterns[i];
+    return junk_rules_init(ret, settings->enabled, patterns, err);
+}
+
+bool junk_settings_get(struct account *account, struct arena *arena, struct junk_settings *ret,
+                       struct err *err)
+{
+    struct db *db;
+    TRY(account_read_begin(account, &db, err));
+    bool ok = read_row(db, arena, ret, err);
+    account_read_end(account, db);
+    return ok;
+}
+
+static bool write_row(struct db *db, void *user, struct err *err)
+{
+    const struct junk_settings *settings = user;
+    struct db_query q = db_query(db, ACCOUNT_SET_JUNK_RULES);
+    db_bind_u64(&q, settings->enabled);
+    for (int i = 0; i < 3; i++) {
+        struct str pattern = settings->patterns[i];
+        db_bind_str(&q, str_is_empty(pattern) ? STR_NULL : pattern);
+    }
+    return db_run(&q, err);
+}
+
+static bool load(struct db *db, void *user, struct err *err)
+{
+    struct account *account = user;
+    struct arena arena;
+    struct junk_settings settings;
+    arena_init(&arena, ROW_MAX);
+    bool ok = read_row(db, &arena, &settings, err);
+    if (ok) {
+        junk_rules_release(&account->junk_rules);
+        ok = compile(&settings, &account->junk_rules, err);
+    }
+    arena_release(&arena);
+    return ok;
+}
+
+bool junk_settings_load(struct account *account, struct err *err)
+{
+    return load(account->db, account, err);
+}
+
+/* The rules are used by changes, which run in the group one at a time: so they are swapped there.
+ * A second time, because the first may still fail when the row is committed; and from the row,
+ * because somebody else may have set it meanwhile. */
+bool junk_settings_set(struct account *account, const struct junk_settings *settings,
+                       struct err *err)
+{
+    struct junk_settings row = *settings;
+    struct junk_rules rules;
+    TRY(compile(settings, &rules, err));
+    junk_rules_release(&rules);
+    return db_group_run(account->group, write_row, &row, DB_DURABLE, err) &&
+           db_group_run(account->group, load, account, 0, err);
+}

@@ -1,0 +1,28 @@
+#ifndef SERVICES_STORE_JUNK_SETTINGS_H
+#define SERVICES_STORE_JUNK_SETTINGS_H
+
+#include "services/store/account.h"
+
+/*
+ * The junk rules of an account as they are kept: in its row of `account`, which an administrator
+ * reads and replaces.
+ */
+
+struct junk_settings {
+    bool enabled;
+    struct str patterns[3]; /* junk, neutral, not junk; empty: none */
+};
+
+/* Those that are kept, in arena. */
+bool junk_settings_get(struct account *account, struct arena *arena, struct junk_settings *ret,
+                       struct err *err) MUST_USE;
+
+/* Keeps them, durably; every change of the account that begins after this returned follows them.
+ * ERR_SYNTAX names a pattern that is no regular expression. */
+bool junk_settings_set(struct account *account, const struct junk_settings *settings,
+                       struct err *err) MUST_USE;
+
+/* Sets the account's rules to those that are kept, while nobody else has the account. */
+bool junk_settings_load(struct account *account, struct err *err) MUST_USE;
+
+#endif
