@@ -3,6 +3,8 @@
 #include "common/base/bug.h"
 #include "common/mail/cfws.h"
 
+#include <string.h>
+
 #define SECONDS_PER_DAY 86400
 #define ZONE_MINUTES_END 1440
 
@@ -217,11 +219,50 @@ bool date_parse(struct str value, struct date *ret_date, struct err *err)
     return true;
 }
 
+static char *put_text(char *at, const char *text, size_t len)
+{
+    memcpy(at, text, len);
+    return at + len;
+}
+
+static char *put_digits(char *at, int value, int count)
+{
+    for (int i = count - 1; i >= 0; i--, value /= 10)
+        at[i] = (char)('0' + value % 10);
+    return at + count;
+}
+
+static char *put_time(char *at, const struct date_fields *f)
+{
+    at = put_digits(at, f->hour, 2);
+    *at++ = ':';
+    at = put_digits(at, f->minute, 2);
+    *at++ = ':';
+    return put_digits(at, f->second, 2);
+}
+
+static char *put_zone(char *at, int32_t zone_minutes)
+{
+    int minutes = zone_minutes < 0 ? -zone_minutes : zone_minutes;
+    *at++ = zone_minutes < 0 ? '-' : '+';
+    return put_digits(put_digits(at, minutes / 60, 2), minutes % 60, 2);
+}
+
+/* By hand: IMAP writes one for each message of a mailbox that a client looks at. */
 bool date_write(struct buf *out, struct date date)
 {
     struct date_fields f = date_to_fields(date);
-    int32_t zone = date.zone_minutes < 0 ? -date.zone_minutes : date.zone_minutes;
-    return buf_printf(out, "%s, %d %s %04d %02d:%02d:%02d %c%02d%02d", weekday_names[f.weekday],
-                      f.day, month_names[f.month - 1], f.year, f.hour, f.minute, f.second,
-                      date.zone_minutes < 0 ? '-' : '+', zone / 60, zone % 60);
+    char text[] = "Day, dd Mon yyyy hh:mm:ss +zzzz";
+    char *at = put_text(text, weekday_names[f.weekday], 3);
+    at = put_text(at, ", ", 2);
+    at = put_digits(at, f.day, f.day < 10 ? 1 : 2);
+    *at++ = ' ';
+    at = put_text(at, month_names[f.month - 1], 3);
+    *at++ = ' ';
+    at = put_digits(at, f.year, 4);
+    *at++ = ' ';
+    at = put_time(at, &f);
+    *at++ = ' ';
+    at = put_zone(at, date.zone_minutes);
+    return buf_append(out, str_make(text, (size_t)(at - text)));
 }
