@@ -3,6 +3,7 @@
 #include "common/base/bug.h"
 #include "common/base/clock.h"
 #include "common/sys/file.h"
+#include "services/store/erase.h"
 #include "services/store/mailbox.h"
 #include "services/store/message_files.h"
 #include "services/store/publish.h"
@@ -14,8 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define GROUP_MAX 64        /* changes in one transaction */
-#define KEPT_MIN (64 << 20) /* bytes that may wait to be erased, whatever the quota */
+#define GROUP_MAX 64 /* changes in one transaction */
 #define WRITER_CACHE_KIB 512
 /* For changes of at least so many messages. New messages of 100,000 stand all over indexes of 6
  * MiB.
@@ -123,8 +123,11 @@ bool account_change(struct account *account, const struct change_request *reques
             account_drop_ids(account, request->first_file, request->file_count);
         }
     }
-    if (ok && !r.was_made_before)
+    if (ok && !r.was_made_before) {
         publish_change(&r.change);
+        if (r.change.kept > 0)
+            erase_note_kept(account);
+    }
     array_release(&r.change.mailbox_ids);
     array_release(&r.change.thread_ids);
     return ok;
@@ -173,15 +176,6 @@ static bool over_quota(const struct change *c, uint64_t limit, const char *unit,
     return err_reply(err, REPLY_OVER_QUOTA);
 }
 
-/* What was expunged is on the disk for some time yet, and leaves room for new mail all the same:
- * but not without end to who fills and empties the account again and again. */
-static bool is_too_much(const struct change *c, int64_t used, uint64_t quota)
-{
-    int64_t kept = atomic_load(&c->account->kept);
-    uint64_t kept_max = quota > KEPT_MIN ? quota : KEPT_MIN;
-    return used > 0 && ((uint64_t)used > quota || (kept > 0 && (uint64_t)kept > kept_max));
-}
-
 bool change_use(struct change *c, uint64_t bytes, uint64_t quota_bytes, struct err *err)
 {
     uint64_t quota_messages = c->account->store->config->quota_messages;
@@ -189,7 +183,7 @@ bool change_use(struct change *c, uint64_t bytes, uint64_t quota_bytes, struct e
     int64_t messages = atomic_fetch_add(&c->account->messages, 1) + 1;
     c->used += (int64_t)bytes;
     c->messages++;
-    if (is_too_much(c, used, quota_bytes))
+    if (used > 0 && (uint64_t)used > quota_bytes)
         return over_quota(c, quota_bytes, "bytes", err);
     if (quota_messages > 0 && messages > 0 && (uint64_t)messages > quota_messages)
         return over_quota(c, quota_messages, "messages", err);

@@ -58,7 +58,7 @@ struct account {
     /* Bytes of the messages in mailboxes, of changes that are not committed yet too. */
     atomic_int_fast64_t used;
     atomic_int_fast64_t messages; /* the same, of their number */
-    atomic_int_fast64_t kept;     /* bytes of those that wait to be erased */
+    atomic_int_fast64_t kept;     /* bytes of those that wait to be erased: bounded by erase.h */
     atomic_int_fast64_t kept_messages;
     /* Held for reading while message files are added or removed, for writing by who compares the
      * files with the rows. */

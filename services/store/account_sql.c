@@ -18,7 +18,7 @@
  *
  * Highest values are kept where they change anyway: the account's modseq is the largest of
  * account.modseq and all mailbox.modseq; the last message id is the largest of
- * account.last_message_id and all message.id; quota use is the sum of mailbox.size and erase.size.
+ * account.last_message_id and all message.id; quota use is the sum of mailbox.size.
  */
 static const char *const migrations[] = {
     "CREATE TABLE account ("
@@ -444,6 +444,8 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                   " AND NOT " IS_HELD " LIMIT ?",
     /* After the first time, or after the second when the junk filter has to read it. */
     [ERASE_NEXT] = "SELECT min(expunged_s + iif(" IS_HELD ", ?2, ?1)) FROM erase",
+    [ERASE_OLDEST] = "SELECT message_id, size FROM erase WHERE NOT " IS_HELD
+                     " ORDER BY expunged_s, message_id LIMIT ?",
     [ERASE_IDS] = "SELECT message_id FROM erase",
     [ERASE_REMOVE] = "DELETE FROM erase WHERE message_id = ? RETURNING size",
 

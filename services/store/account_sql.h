@@ -116,6 +116,7 @@ enum account_statement {
     ERASE_ADD,
     ERASE_DUE,
     ERASE_NEXT,
+    ERASE_OLDEST,
     ERASE_IDS,
     ERASE_REMOVE,
 

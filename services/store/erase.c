@@ -1,6 +1,7 @@
 #include "services/store/erase.h"
 
 #include "common/base/clock.h"
+#include "services/store/directory.h"
 #include "services/store/import.h"
 #include "services/store/message_files.h"
 #include "services/store/training.h"
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #define BATCH 1000
+#define KEPT_MIN (64 << 20)     /* bytes that may wait, whatever the quota */
 #define DONE_KEPT_S (7 * 86400) /* longer than any caller repeats a call */
 
 static int64_t grace_s(const struct account *account)
@@ -115,6 +117,70 @@ static bool erase_batch(struct batch *b, struct err *err)
     return ok;
 }
 
+/* ---- Too much that waits */
+
+/* The most bytes that may wait. An account that the directory no longer has is erased whole. */
+static int64_t kept_max(const struct account *account)
+{
+    struct err err;
+    struct store *store = account->store;
+    uint64_t quota = store->config->quota_bytes;
+    if (store->directory && /* tests have none */
+        !directory_account_quota(store, account->id, &quota, &err))
+        return INT64_MAX;
+    return quota > KEPT_MIN ? (int64_t)quota : KEPT_MIN;
+}
+
+void erase_note_kept(struct account *account)
+{
+    int64_t kept = atomic_load(&account->kept);
+    if (kept > KEPT_MIN && kept > kept_max(account))
+        accounts_schedule_erase(account->accounts, account->id, clock_wall_s());
+}
+
+/* The oldest of so many bytes together, without those that the junk filter has to read. */
+static bool find_oldest(struct batch *b, int64_t bytes, struct err *err)
+{
+    struct db *db;
+    TRY(account_read_begin(b->account, &db, err));
+    struct db_query q = db_query(db, ERASE_OLDEST);
+    db_bind_u64(&q, BATCH);
+    while (bytes > 0 && b->len < BATCH && db_step(&q)) {
+        b->ids[b->len++] = db_column_u64(&q, 0);
+        bytes -= db_column_i64(&q, 1);
+    }
+    bool ok = db_done(&q, err);
+    account_read_end(b->account, db);
+    return ok;
+}
+
+static bool erase_oldest(struct account *account, int64_t kept_to, struct err *err)
+{
+    for (bool more = true; more && atomic_load(&account->kept) > kept_to;) {
+        struct batch b = {.account = account};
+        TRY(find_oldest(&b, atomic_load(&account->kept) - kept_to, err));
+        more = b.len > 0;
+        if (more && !erase_batch(&b, err))
+            return false;
+    }
+    return true;
+}
+
+/* Makes more room than needed, so that who goes on expunging does not have all that waits sorted
+ * by age each second. If all the rest waits for the junk filter, the filter has to start anew. */
+static bool erase_excess(struct account *account, struct err *err)
+{
+    int64_t max = kept_max(account);
+    if (atomic_load(&account->kept) <= max)
+        return true;
+    int64_t kept_to = max - max / 8;
+    TRY(erase_oldest(account, kept_to, err));
+    return atomic_load(&account->kept) <= max ||
+           (training_expire(account, INT64_MAX, err) && erase_oldest(account, kept_to, err));
+}
+
+/* ---- Looking after an account */
+
 static bool purge_done(struct db *db, void *ctx, struct err *err)
 {
     (void)ctx;
@@ -148,6 +214,7 @@ bool account_tend(struct account *account, struct err *err)
         if (b.len > 0 && !erase_batch(&b, err))
             return false;
     }
+    TRY(erase_excess(account, err));
     TRY(db_group_run(account->group, purge_done, NULL, 0, err));
     TRY(import_expire(account, err));
     int64_t at_s;

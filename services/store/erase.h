@@ -7,13 +7,20 @@
  * The end of messages. An expunged message leaves its mailbox at once, and its row and file after a
  * grace time in which sessions that still show it can read it. What is to be erased is a row of
  * `erase`, so a crash forgets nothing.
+ *
+ * Texts that wait take no room of the quota, but may be no more bytes than the quota, or 64 MiB if
+ * that is more. Beyond that the oldest do not wait any longer: mail is never refused for them.
  */
 
 /* Inside a change: the message left its last mailbox. */
 bool erase_later(struct change *c, const struct entry *e, struct err *err) MUST_USE;
 
-/* Erases what is due, forgets old keys of calls, and puts the account on the schedule for what is
- * due later. */
+/* After a change by which messages wait to be erased: when these are too many bytes now, the thread
+ * of accounts.c tends the account within a second or so. Erases nothing itself. */
+void erase_note_kept(struct account *account);
+
+/* Erases what is due or too much, forgets old keys of calls, and puts the account on the schedule
+ * for what is due later. */
 bool account_tend(struct account *account, struct err *err) MUST_USE;
 
 /* In accounts.c. */

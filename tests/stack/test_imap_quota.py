@@ -104,3 +104,22 @@ def test_what_is_too_large_is_no_quota(limited):
         assert b" NO [TOOBIG]" in c(f"APPEND INBOX {{{most + 1}}}")[-1]
         assert b" NO [OVERQUOTA]" in c("APPEND INBOX {20000}")[-1]
         assert b" NO [OVERQUOTA]" in c(b"APPEND INBOX {6000+}\r\n" + b"x" * 6000 + b" {6000+}\r\n" + b"x" * 6000)[-1]
+
+
+def test_mail_is_not_refused_for_what_was_expunged(make_mailrail):
+    """Decision 0007: expunged texts take no room; when they are too many for the disk, the oldest go early."""
+    mailrail = make_mailrail(store={"quota_bytes": 20 << 20, "erase_after_s": 3600})
+    texts = mailrail.directory / "data/accounts/1/msg"
+    draft = b"Subject: draft\r\n\r\n" + b"0123456789abcde\r\n" * (9 << 16)
+    with Client(mailrail.imaps_port, tls=True) as c, Client(mailrail.imaps_port, tls=True) as other:
+        c.append("Drafts", draft)
+        c("SELECT Drafts")
+        other("SELECT Drafts")
+        for _ in range(10):
+            assert b" OK " in c(b"REPLACE 1 Drafts {%d+}\r\n%s" % (len(draft), draft))[-1]
+        assert usage(c)["STORAGE"] == (-(-len(draft) // 1024), 20 << 10)
+        wait_until(lambda: sum(f.stat().st_size for f in texts.rglob("*") if f.is_file()) < (64 << 20) + len(draft))
+        *data, end = other("FETCH 1 BODY.PEEK[]")
+        assert b" OK [EXPUNGEISSUED]" in end and all(b"BODY" not in line for line in data)
+        other("NOOP")
+        assert draft in other("FETCH 1 BODY.PEEK[]")[0]

@@ -163,6 +163,23 @@ Test(training, a_text_waits_until_it_is_unlearnt)
     cr_expect(!fixture_has_file(&f, id));
 }
 
+/* The disk would fill. */
+Test(training, a_reader_is_given_up_when_too_much_waits_for_it)
+{
+    struct training_pull op = {.limit = 10};
+    filter_start(&f, &filter);
+    uint64_t id = fixture_deliver(&f, "Junk", TEXT).message_id;
+    filter_catch_up(&f, &filter, 10);
+    struct mailbox_op delete = {.name = STR("Junk")};
+    cr_assert(mailbox_delete(f.account, STR_NULL, &delete, &f.arena, &f.err), "%s", f.err.detail);
+    fixture_sql(&f, "UPDATE erase SET size = 70000000");
+    fixture_reopen(&f);
+    cr_assert(account_tend(f.account, &f.err), "%s", f.err.detail);
+    cr_expect(!fixture_has_file(&f, id));
+    cr_expect(!filter_pull(&f, &filter, &op) && f.err.kind == ERR_STATE);
+    filter_start(&f, &filter);
+}
+
 Test(training, a_reader_that_stays_away_is_given_up)
 {
     filter_start(&f, &filter);
