@@ -141,18 +141,20 @@ struct str arena_copy(struct arena *a, struct str s)
 
 struct str arena_printf(struct arena *a, const char *format, ...)
 {
-    va_list args;
+    char text[256]; /* what is longer is formatted again, for its length is known then */
+    va_list args, again;
     va_start(args, format);
-    int need = vsnprintf(NULL, 0, format, args);
+    va_copy(again, args);
+    int len = vsnprintf(text, sizeof(text), format, args);
+    BUG_ON(len < 0);
+    char *p = arena_alloc(a, (size_t)len + 1);
+    if (p && (size_t)len < sizeof(text))
+        memcpy(p, text, (size_t)len + 1);
+    else if (p)
+        vsnprintf(p, (size_t)len + 1, format, again);
+    va_end(again);
     va_end(args);
-    BUG_ON(need < 0);
-    char *p = arena_alloc(a, (size_t)need + 1);
-    if (!p)
-        return STR_NULL;
-    va_start(args, format);
-    vsnprintf(p, (size_t)need + 1, format, args);
-    va_end(args);
-    return str_make(p, (size_t)need);
+    return p ? str_make(p, (size_t)len) : STR_NULL;
 }
 
 struct str arena_join(struct arena *a, const struct str *parts, size_t count, char separator)

@@ -89,25 +89,32 @@ bool buf_append_u64(struct buf *b, uint64_t value)
     return buf_append(b, str_make(digits + at, sizeof(digits) - at));
 }
 
-bool buf_printf(struct buf *b, const char *format, ...)
+/* Text that is longer than most: its length is known by now. */
+static bool print_long(struct buf *b, size_t len, const char *format, va_list args)
 {
-    va_list args;
-    va_start(args, format);
-    int need = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    BUG_ON(need < 0);
-    /* vsnprintf writes a terminator: room for it is needed, but it never counts. */
-    size_t len = (size_t)need;
-    if (len > b->max - b->len) {
+    if (len > buf_room(b)) {
         b->overflow = true;
         return false;
     }
-    char *text = xmalloc(len + 1);
-    va_start(args, format);
+    char *text = xmalloc(len + 1); /* with the terminator, which never counts */
     vsnprintf(text, len + 1, format, args);
-    va_end(args);
     bool ok = buf_append(b, str_make(text, len));
     free(text);
+    return ok;
+}
+
+bool buf_printf(struct buf *b, const char *format, ...)
+{
+    char text[256];
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(text, sizeof(text), format, args);
+    BUG_ON(len < 0);
+    bool ok = (size_t)len < sizeof(text) ? buf_append(b, str_make(text, (size_t)len))
+                                         : print_long(b, (size_t)len, format, again);
+    va_end(again);
+    va_end(args);
     return ok;
 }
 

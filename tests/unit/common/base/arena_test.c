@@ -54,6 +54,7 @@ Test(arena, copies_and_c_strings)
     cr_assert(!str_is_null(empty) && empty.len == 0);
     cr_assert(str_eq(arena_lower(&a, STR("MiXed\xc4")), STR("mixed\xc4")));
     cr_assert(str_eq(arena_printf(&a, "%s/%d", "x", 7), STR("x/7")));
+    cr_assert_eq(arena_printf(&a, "%300d", 7).len, 300);
     cr_assert_str_eq(arena_cstr(&a, STR("abc")), "abc");
     cr_assert_null(arena_cstr(&a, STR("a\0c")));
     cr_assert_not(a.exhausted);

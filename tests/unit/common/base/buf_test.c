@@ -20,6 +20,19 @@ Test(buf, an_append_past_the_maximum_changes_nothing_and_sticks)
     cr_assert_null(b.ptr);
 }
 
+Test(buf, printf_writes_what_is_short_and_what_is_long)
+{
+    struct buf b;
+    buf_init(&b, 100000);
+    for (int width = 1; width < 600; width += 7) {
+        buf_reset(&b);
+        cr_assert(buf_printf(&b, "%*d%s", width, 7, "!"));
+        cr_assert_eq(b.len, (size_t)width + 1);
+        cr_assert(str_ends_with(buf_str(&b), STR("7!")), "%d", width);
+    }
+    buf_release(&b);
+}
+
 Test(buf, printf_fills_to_the_last_byte)
 {
     struct buf b;
