@@ -50,6 +50,9 @@ static enum session_next finish(struct imap *imap, const struct fetch_run *run)
     struct err err = run->err;
     bool expunged = run->expunge_issued;
     mark_seen(imap, &run->seen);
+    if (!run->failed && run->damaged > 0)
+        return respond_no(imap, "[CORRUPTION] %llu damaged, UID %u first; all else is fetched",
+                          (unsigned long long)run->damaged, run->damaged_uid);
     if (!run->failed)
         return respond_ok(imap, expunged ? "[EXPUNGEISSUED] fetched" : "fetched");
     if (err.kind == ERR_STATE)

@@ -91,7 +91,7 @@ static bool find_content(struct fetch_run *run, const struct fetch_item *item, s
         return section_find_decoded(&item->section, m, &run->scratch, &run->content, err);
     /* The file must be there before its size is promised. */
     return section_find(&item->section, m, &run->scratch, &run->content, err) &&
-           (run->content.len == 0 || message_open(m, err));
+           ((run->content.len == 0 && !m->prefix_damaged) || message_open(m, err));
 }
 
 /* Appends one item, or its beginning. */
@@ -105,8 +105,8 @@ static bool write_item(struct imap *imap, struct fetch_run *run, const struct fe
                            item->kind == FETCH_BODYSTRUCTURE || item->kind == FETCH_BINARY ||
                            item->kind == FETCH_BINARY_SIZE || item->kind == FETCH_PREVIEW ||
                            section_needs_structure(&item->section);
-    if (needs_structure && !m->structure)
-        return err_set(err, ERR_NOT_FOUND, "message %u is gone", m->row->uid);
+    if (needs_structure)
+        TRY(message_need_structure(m, err));
     if ((item->kind == FETCH_EMAILID || item->kind == FETCH_THREADID) && m->email_id == 0)
         return err_set(err, ERR_NOT_FOUND, "message %u is gone", m->row->uid);
     if (item->kind == FETCH_SECTION || item->kind == FETCH_BINARY)
@@ -193,6 +193,17 @@ static void note_failure(struct imap *imap, struct fetch_run *run)
         run->err = err;
 }
 
+/* What is damaged of a message is left out, and the command goes on (decision 0004). */
+static void note_damage(struct imap *imap, struct fetch_run *run)
+{
+    if (run->row_damaged)
+        return;
+    run->row_damaged = true;
+    if (run->damaged++ == 0)
+        run->damaged_uid = run->rows.message.row->uid;
+    rows_log_damage(&run->rows, imap, &run->err);
+}
+
 /* A plain literal has no NUL (RFC 9051 4.3: CHAR8). Mail may, although RFC 5322 4 forbids it. */
 static void replace_nul(char *bytes, size_t len)
 {
@@ -233,7 +244,7 @@ static void end_row(struct imap *imap, struct fetch_run *run)
         buf_printf(imap_out(imap), "UID %u", m->uid);
     buf_append(imap_out(imap), STR(")\r\n"));
     if (run->items.sets_seen && selected_marks_seen(imap) && !(m->flags & FLAG_SEEN) &&
-        !run->failed)
+        !run->failed && !run->row_damaged)
         uid_set_add(&run->seen, m->uid);
     if (m->expunged != 0)
         run->expunge_issued = true;
@@ -247,6 +258,7 @@ static enum fetch_step write_row(struct imap *imap, struct fetch_run *run)
     if (!run->in_row) {
         run->has_item = announce_fetch_start(imap, &run->rows.row, run->items.uid);
         run->in_row = true;
+        run->row_damaged = false;
         run->item = 0;
     }
     for (;;) {
@@ -257,10 +269,13 @@ static enum fetch_step write_row(struct imap *imap, struct fetch_run *run)
         }
         if (run->item == run->items.len)
             break;
-        if (!write_item(imap, run, &run->items.items[run->item++], &run->err)) {
+        if (write_item(imap, run, &run->items.items[run->item++], &run->err))
+            continue;
+        if (run->err.kind != ERR_CORRUPT) {
             note_failure(imap, run);
             break;
         }
+        note_damage(imap, run);
     }
     end_row(imap, run);
     return FETCH_DONE;
@@ -295,6 +310,8 @@ enum fetch_step fetch_run_tell(struct imap *imap, struct fetch_run *run)
         run->failed = false;
         step = fetch_run_go(imap, run);
     }
+    if (step == FETCH_DONE && run->damaged > 0)
+        respond_untagged(imap, "NO [CORRUPTION] a new message is damaged");
     return step;
 }
 

@@ -29,11 +29,14 @@ struct fetch_run {
     bool has_item;    /* and has an item */
     struct content content; /* of the item that is being written */
     bool in_content;
-    struct buf scratch;  /* bytes that `content` borrows */
-    struct uid_set seen; /* messages that were read and are to be marked so */
-    bool expunge_issued; /* some were expunged by others meanwhile */
-    bool refreshed;      /* the view, because some are gone */
-    bool failed;         /* an item could not be made: `err` says why, and the run is over */
+    struct buf scratch;   /* bytes that `content` borrows */
+    struct uid_set seen;  /* messages that were read and are to be marked so */
+    bool expunge_issued;  /* some were expunged by others meanwhile */
+    bool refreshed;       /* the view, because some are gone */
+    bool failed;          /* an item could not be made: `err` says why, and the run is over */
+    bool row_damaged;     /* items of the row were left out, because what is stored is damaged */
+    uint32_t damaged_uid; /* of the first such message */
+    uint64_t damaged;     /* how many there are */
     struct err err;
 };
 

@@ -7,10 +7,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+bool message_need_structure(const struct message *m, struct err *err)
+{
+    if (m->structure_damaged)
+        return err_set(err, ERR_CORRUPT,
+                       "what is stored of its parts cannot be decoded (see reparse)");
+    return m->structure || err_set(err, ERR_NOT_FOUND, "message %u is gone", m->row->uid);
+}
+
 bool message_open(struct message *m, struct err *err)
 {
     if (m->fd >= 0)
         return true;
+    if (m->prefix_damaged)
+        return err_set(err, ERR_CORRUPT,
+                       "its prefix does not have the %u bytes of its row (see fix-message-sizes)",
+                       (unsigned)m->row->prefix_size);
     struct layout_path path = layout_message(m->data, m->account_id, m->row->id);
     int fd = open(path.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
@@ -23,8 +35,9 @@ bool message_open(struct message *m, struct err *err)
     struct stat st;
     if (fstat(fd, &st) < 0 || (uint64_t)st.st_size != message_file_size(m)) {
         close(fd);
-        return err_set(err, ERR_CORRUPT, "%s does not have the %llu bytes of its row", path.text,
-                       (unsigned long long)message_file_size(m));
+        return err_set(err, ERR_CORRUPT,
+                       "%s does not have the %llu bytes of its row (see fix-message-sizes)",
+                       path.text, (unsigned long long)message_file_size(m));
     }
     m->fd = fd;
     return true;

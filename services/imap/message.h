@@ -15,7 +15,9 @@ struct message {
     uint64_t account_id;
     const struct view_message *row;
     struct str prefix;
-    const struct structure *structure; /* NULL unless it was asked for */
+    const struct structure *structure; /* NULL unless it was asked for and can be decoded */
+    bool structure_damaged;            /* it cannot */
+    bool prefix_damaged;               /* its size is not what the row says: nor is there a text */
     uint64_t email_id;                 /* 0 unless anything of its row was asked for */
     uint64_t thread_id;                /* 0 too of another's (RFC 8474 5.2) */
     int fd;                            /* -1: not open */
@@ -27,8 +29,11 @@ static inline uint64_t message_file_size(const struct message *m)
     return m->row->size - m->row->prefix_size;
 }
 
-/* Opens the file. ERR_NOT_FOUND when it is gone; ERR_CORRUPT when its size is not what the row
- * says. */
+/* Is the structure that was asked for there? ERR_NOT_FOUND when the message is gone; ERR_CORRUPT
+ * when it is damaged. */
+bool message_need_structure(const struct message *m, struct err *err) MUST_USE;
+/* Opens the file. ERR_NOT_FOUND when it is gone; ERR_CORRUPT when its size, or the prefix's, is not
+ * what the row says. */
 bool message_open(struct message *m, struct err *err) MUST_USE;
 /* The whole file. */
 bool message_map(struct message *m, struct str *ret, struct err *err) MUST_USE;

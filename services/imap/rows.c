@@ -76,6 +76,15 @@ static bool load_batch(struct rows *r, struct imap *imap, struct err *err)
     return load_texts(r, imap, err);
 }
 
+static void decode_structure(struct rows *r, struct str bytes)
+{
+    struct err damage; /* whoever needs the structure will say so */
+    struct message *m = &r->message;
+    arena_reset(&r->row_arena);
+    m->structure_damaged =
+        !structure_decode_pieces(bytes, r->structure, &r->row_arena, &m->structure, &damage);
+}
+
 static bool load_message(struct rows *r, struct err *err)
 {
     struct message *m = &r->message;
@@ -85,18 +94,16 @@ static bool load_message(struct rows *r, struct err *err)
     m->row = &r->row.message;
     m->prefix = text ? text->prefix : STR_NULL;
     m->structure = NULL;
+    m->structure_damaged = false;
     m->email_id = text ? text->email_id : 0;
     m->thread_id = text ? text->thread_id : 0;
     bool is_read = r->prefix && (r->row.message.prefix_size > 0 || r->is_others);
     if (!text && (is_read || r->ids || (r->structure && r->is_others)))
         return err_set(err, ERR_NOT_FOUND, "message %u is gone", m->row->uid);
-    if (r->prefix && m->prefix.len != r->row.message.prefix_size)
-        return err_set(err, ERR_CORRUPT, "prefix of message %u has a wrong size", m->row->uid);
-    if (!text || !r->structure)
-        return true;
-    arena_reset(&r->row_arena);
-    return structure_decode_pieces(text->structure, r->structure, &r->row_arena, &m->structure,
-                                   err);
+    m->prefix_damaged = r->prefix && m->prefix.len != r->row.message.prefix_size;
+    if (text && r->structure)
+        decode_structure(r, text->structure);
+    return true;
 }
 
 bool rows_load(struct rows *r, struct imap *imap, struct err *err)
@@ -115,4 +122,11 @@ void rows_next(struct rows *r)
     message_close(&r->message);
     r->loaded = false;
     r->at++;
+}
+
+void rows_log_damage(const struct rows *r, struct imap *imap, const struct err *damage)
+{
+    const struct message *m = &r->message;
+    log_error(session_log(imap->session), "message damaged", LOG_U64("account", m->account_id),
+              LOG_U64("message", m->row->id), LOG_U64("uid", m->row->uid), LOG_ERR(damage));
 }

@@ -44,8 +44,10 @@ void rows_init(struct rows *r, struct imap *imap, struct uid_set *uids, uint32_t
 void rows_release(struct rows *r);
 
 /* Makes the next message the current one; does nothing when there is one. False at the end, with
- * err->kind ERR_NONE, or after a failure. */
+ * err->kind ERR_NONE, or after a failure. A damaged message is none (message.h). */
 bool rows_load(struct rows *r, struct imap *imap, struct err *err) MUST_USE;
+/* Logs what is wrong with the current message, for the admin. */
+void rows_log_damage(const struct rows *r, struct imap *imap, const struct err *damage);
 /* Closes the current message. */
 void rows_next(struct rows *r);
 

@@ -93,6 +93,10 @@ bool search_key_matches_row(const struct search_key *key, const struct view_row 
 /* Do all match that need more than the row? */
 bool search_message_matches(const struct search_program *program, struct message *message,
                             struct arena *scratch, bool *ret_matches, struct err *err) MUST_USE;
+/* The same of a damaged message: it is one without header fields and text. The arena: for that. */
+bool search_damaged_matches(const struct search_program *program, const struct message *message,
+                            struct arena *arena, struct arena *scratch, bool *ret_matches,
+                            struct err *err) MUST_USE;
 /* The most expensive key. */
 enum search_cost search_cost(const struct search_program *program);
 

@@ -137,18 +137,36 @@ bool search_key_matches_row(const struct search_key *key, const struct view_row 
     return matches(key, &s);
 }
 
-bool search_message_matches(const struct search_program *program, struct message *message,
-                            struct arena *scratch, bool *ret_matches, struct err *err)
+static bool subject_matches(const struct search_program *program, struct subject *s,
+                            bool *ret_matches, struct err *err)
 {
-    struct subject s = {.row = message->row, .message = message, .scratch = scratch};
     bool matched = true;
     for (const struct search_key *key = program->keys; key && matched; key = key->next) {
         if (key->cost == SEARCH_COST_ROW)
             continue;
-        if (key->cost == SEARCH_COST_TEXT && str_is_null(s.file))
-            TRY(message_map(message, &s.file, err));
-        matched = matches(key, &s);
+        if (key->cost == SEARCH_COST_TEXT && str_is_null(s->file))
+            TRY(message_map(s->message, &s->file, err));
+        matched = matches(key, s);
     }
     *ret_matches = matched;
     return true;
+}
+
+bool search_message_matches(const struct search_program *program, struct message *message,
+                            struct arena *scratch, bool *ret_matches, struct err *err)
+{
+    struct subject s = {.row = message->row, .message = message, .scratch = scratch};
+    return subject_matches(program, &s, ret_matches, err);
+}
+
+bool search_damaged_matches(const struct search_program *program, const struct message *message,
+                            struct arena *arena, struct arena *scratch, bool *ret_matches,
+                            struct err *err)
+{
+    struct message empty = *message;
+    struct subject s = {
+        .row = message->row, .message = &empty, .file = STR(""), .scratch = scratch};
+    empty.prefix = STR("");
+    empty.structure = structure_parse(STR(""), arena);
+    return subject_matches(program, &s, ret_matches, err);
 }

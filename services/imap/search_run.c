@@ -101,6 +101,20 @@ static void begin_reading(struct imap *imap, struct search_run *run, enum search
     run->reading = true;
 }
 
+static bool judge_message(struct imap *imap, struct search_run *run, bool *ret_hit, struct err *err)
+{
+    struct rows *r = &run->rows;
+    if (message_need_structure(&r->message, err) &&
+        search_message_matches(&run->program, &r->message, &run->scratch, ret_hit, err))
+        return true;
+    if (err->kind != ERR_CORRUPT)
+        return false;
+    rows_log_damage(r, imap, err);
+    arena_reset(&r->row_arena);
+    return search_damaged_matches(&run->program, &r->message, &r->row_arena, &run->scratch, ret_hit,
+                                  err);
+}
+
 /* A message whose file or row is gone matches nothing. */
 static bool search_message(struct imap *imap, struct search_run *run, bool *ret_end,
                            struct err *err)
@@ -109,8 +123,8 @@ static bool search_message(struct imap *imap, struct search_run *run, bool *ret_
     *ret_end = !ok && err->kind == ERR_NONE;
     if (*ret_end)
         return true;
-    if (ok && run->rows.message.structure)
-        ok = search_message_matches(&run->program, &run->rows.message, &run->scratch, &hit, err);
+    if (ok)
+        ok = judge_message(imap, run, &hit, err);
     if (!ok && err->kind != ERR_NOT_FOUND)
         return false;
     if (hit)

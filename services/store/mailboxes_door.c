@@ -186,6 +186,14 @@ static bool messages(struct rpc_call *call, const struct access *access,
 HANDLER(messages, Mailrail__MessagesRequest, Mailrail__MessagesReply,
         MAILRAIL__MESSAGES_REPLY__INIT)
 
+static void log_damage(const struct account *account, const struct sort_keys *keys)
+{
+    if (keys->damaged > 0)
+        log_error(&account->store->log, "structures cannot be decoded (see reparse)",
+                  LOG_U64("account", account->id), LOG_U64("message", keys->damaged_id),
+                  LOG_U64("messages", keys->damaged));
+}
+
 /* By id alone, as `messages`. */
 static bool sort_keys(struct rpc_call *call, const struct access *access,
                       const Mailrail__SortKeysRequest *request, Mailrail__SortKeysReply *reply,
@@ -202,9 +210,11 @@ static bool sort_keys(struct rpc_call *call, const struct access *access,
                           &ids, err) &&
               sort_keys_read(db, ids, request->n_id, request->keys, call->arena, &keys, err);
     account_read_end(access->account, db);
-    if (ok)
-        reply_sort_keys(&keys, request->n_id, reply);
-    return ok;
+    if (!ok)
+        return false;
+    log_damage(access->account, &keys);
+    reply_sort_keys(&keys, request->n_id, reply);
+    return true;
 }
 HANDLER(sort_keys, Mailrail__SortKeysRequest, Mailrail__SortKeysReply,
         MAILRAIL__SORT_KEYS_REPLY__INIT)

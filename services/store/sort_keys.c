@@ -119,27 +119,29 @@ static void set_values(struct key_reader *r, size_t at, const struct structure *
 
 /* ---- Reading */
 
+static void note_damage(struct sort_keys *k, uint64_t id)
+{
+    if (k->damaged++ == 0)
+        k->damaged_id = id;
+}
+
 static bool read_message(struct key_reader *r, struct db *db, uint64_t id, size_t at,
                          struct err *err)
 {
-    struct err failure = {.kind = ERR_NONE};
-    bool ok = true;
+    struct err damage;
     struct db_query q = db_query(db, MESSAGE_STRUCTURE);
     db_bind_u64(&q, id);
     if (db_step(&q)) {
         const struct structure *s;
         arena_reset(&r->scratch);
-        ok = structure_decode_pieces(db_column_str(&q, 0), STRUCTURE_HEAD, &r->scratch, &s,
-                                     &failure);
-        if (ok)
+        if (structure_decode_pieces(db_column_str(&q, 0), STRUCTURE_HEAD, &r->scratch, &s, &damage))
             set_values(r, at, s);
+        else
+            note_damage(r->keys, id);
     }
     if (r->keys->reference_end)
         r->keys->reference_end[at] = (uint32_t)r->references.len;
-    TRY(db_done(&q, err));
-    if (!ok)
-        *err = failure;
-    return ok;
+    return db_done(&q, err);
 }
 
 static bool take_references(struct key_reader *r)

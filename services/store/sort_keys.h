@@ -40,9 +40,11 @@ struct sort_keys {
     uint32_t *reference_end; /* of the message's references in the next column */
     char **references;
     size_t reference_count;
+    size_t damaged;      /* messages whose structure cannot be decoded */
+    uint64_t damaged_id; /* the first of them */
 };
 
-/* All in arena. The values of a message that is gone for good are empty. */
+/* All in arena. The values of a message that is gone for good, or damaged, are empty. */
 bool sort_keys_read(struct db *db, const uint64_t *ids, size_t count, unsigned wanted,
                     struct arena *arena, struct sort_keys *ret, struct err *err) MUST_USE;
 

@@ -149,12 +149,39 @@ def test_reparse_and_threads_come_back(mailrail):
     with index_of(mailrail) as database:
         database.execute("UPDATE message SET preview = 'old'")
         database.execute("UPDATE message SET structure = x'ffffff00' WHERE uid = 2")
-    assert "UID 2 (message 2)" in (said := verify(mailrail).stdout) and "see reparse" in said
+    assert "UID 2 (message " in (said := verify(mailrail).stdout) and "see reparse" in said
     assert mailrail.command("reparse", "ann").stdout.splitlines() == ["2 messages"]
     mailrail.command("reassign-threads")
     with index_of(mailrail) as database:
         assert database.execute("SELECT count(*) FROM message WHERE preview = 'old'").fetchone() == (0,)
         assert database.execute("SELECT count(DISTINCT thread_id) FROM message").fetchone() == (1,)
+    assert verify(mailrail).returncode == 0
+
+
+def test_damaged_messages_do_not_stop_the_others(mailrail):
+    """One has a structure that cannot be decoded, one a text of another size."""
+    for i in range(4):
+        mailrail.deliver(subject=f"subject {i}", body=f"number {i}")
+    with index_of(mailrail) as database:
+        database.execute("UPDATE message SET structure = x'ffffff00' WHERE uid = 2")
+        (third,), = database.execute("SELECT id FROM message WHERE uid = 3")
+    truncate(next(path for path in message_files(mailrail) if path.name == str(third)))
+    with mailrail.imap() as imap:
+        imap.select()
+        for items, has in (("(ENVELOPE)", (1, 3, 4)), ("(BODY.PEEK[])", (1, 2, 4))):
+            assert imap.fetch("1:*", items)[0] == "NO"
+            lines = [line[0] if isinstance(line, tuple) else line for line in imap.response("FETCH")[1]]
+            lines = [line for line in lines if b"FETCH" in line or b"UID" in line]
+            assert len(lines) == 4
+            assert tuple(n for n, line in enumerate(lines, 1) if items[1:5].encode() in line) == has
+        assert imap.search(None, "SUBJECT", "subject")[1] in ([b"1 4"], [b"1 3 4"])  # by the text, or by an index
+        assert imap.search(None, "BODY", "number")[1] in ([b"1 4"], [b"1 3 4"])
+        assert imap.sort("(SUBJECT)", "UTF-8", "ALL")[1] == [b"2 1 3 4"]
+        assert imap.thread("REFERENCES", "UTF-8", "ALL")[0] == "OK"
+    log = mailrail.log()
+    assert "message damaged" in log and "see reparse" in log and "see fix-message-sizes" in log
+    mailrail.command("reparse")
+    mailrail.command("fix-message-sizes")
     assert verify(mailrail).returncode == 0
 
 

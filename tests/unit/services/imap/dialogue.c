@@ -131,6 +131,12 @@ static void run_line(struct world *w, struct reader *readers, const char *line, 
     case 'P':
         fake_backend_purge(w->server.backend, (uint32_t)strtoul(text, NULL, 10));
         break;
+    case 'Y':
+        fake_backend_damage_structure(w->server.backend, (uint32_t)strtoul(text, NULL, 10));
+        break;
+    case 'Z':
+        fake_backend_damage_file(w->server.backend, (uint32_t)strtoul(text, NULL, 10));
+        break;
     case 'R':
         fake_backend_replace(w->server.backend);
         break;

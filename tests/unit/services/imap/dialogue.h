@@ -19,6 +19,8 @@
  *     "A:" "B:"   store is away, store is back
  *     "H: NAME"   a capability is hidden from those who log in later
  *     "P: n"      store forgets that UID n vanished from Inbox
+ *     "Y: n"      the stored structure of UID n in Inbox is damaged
+ *     "Z: n"      its file is
  *     "R:"        store is another one, without flags in Inbox; events were interrupted
  *     "Q: b m"    the quota is b bytes and m messages, 0 for none
  *     "X:"        the first session is closed

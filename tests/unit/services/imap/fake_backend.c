@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ACCOUNT 7
 #define WORDS_MAX 64
@@ -591,6 +592,29 @@ void fake_backend_purge(struct backend *b, uint32_t uid)
         if (message->expunged > b->purged_modseq)
             b->purged_modseq = message->expunged;
     }
+}
+
+static struct fake_message *in_inbox(struct backend *b, uint32_t uid)
+{
+    struct fake_mailbox *m = find(b, STR("Inbox"));
+    for (size_t i = 0; i < m->messages.len; i++)
+        if (m->messages.items[i].uid == uid)
+            return &m->messages.items[i];
+    BUG("no such message");
+}
+
+void fake_backend_damage_structure(struct backend *b, uint32_t uid)
+{
+    struct fake_message *m = in_inbox(b, uid);
+    buf_reset(&m->structure);
+    buf_append(&m->structure, str_make("\xff\xff\xff\0", 4));
+}
+
+void fake_backend_damage_file(struct backend *b, uint32_t uid)
+{
+    const struct fake_message *m = in_inbox(b, uid);
+    struct layout_path path = layout_message(str_from_cstr(b->data), ACCOUNT, m->id);
+    BUG_ON(truncate(path.text, (off_t)m->file_size - 1) < 0);
 }
 
 static bool has_vanished(const struct fake_message *message, const struct pull *pull)

@@ -39,4 +39,8 @@ uint64_t fake_backend_pulls(const struct backend *b);
 /* Forgets that the UID vanished from Inbox, as a store may that cleans up. */
 void fake_backend_purge(struct backend *b, uint32_t uid);
 
+/* The message of Inbox is damaged: its structure cannot be decoded, or its file is cut. */
+void fake_backend_damage_structure(struct backend *b, uint32_t uid);
+void fake_backend_damage_file(struct backend *b, uint32_t uid);
+
 #endif

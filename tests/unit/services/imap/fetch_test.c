@@ -1,4 +1,4 @@
-#include "tests/unit/services/imap/world.h"
+#include "tests/unit/services/imap/dialogue.h"
 
 #include "common/base/array.h"
 #include "common/mail/header.h"
@@ -234,4 +234,23 @@ Test(fetch, a_message_that_is_gone_does_not_stop_the_others)
               STR_ARG(sent));
     cr_assert(str_find(sent, STR("f OK [EXPUNGEISSUED]")) > 0, "%.*s", STR_ARG(sent));
     world_release(&w);
+}
+
+/* What is damaged is left out, and named at the end; the message stays unread. */
+Test(fetch, a_damaged_message_does_not_stop_the_others)
+{
+    DIALOGUE("D: one", "D: two", "D: three", "D: four", SELECT_INBOX("4"), "Y: 2", "Y: 4",
+             "C: a FETCH 1:* (ENVELOPE RFC822.SIZE)", "S: * 1 FETCH (UID 1 ENVELOPE %",
+             "S: * 2 FETCH (UID 2 RFC822.SIZE %)", "S: * 3 FETCH (UID 3 ENVELOPE %",
+             "S: * 4 FETCH (UID 4 RFC822.SIZE %)",
+             "S: a NO [CORRUPTION] 2 damaged, UID 2 first; all else is fetched",
+             "C: b FETCH 1:2 BODYSTRUCTURE", "S: * 1 FETCH (UID 1 BODYSTRUCTURE %",
+             "S: * 2 FETCH (UID 2)", "S: b NO [CORRUPTION] 1 damaged, UID 2 first%",
+             "C: c FETCH 1:3 BODY.PEEK[HEADER.FIELDS (SUBJECT)]", "U: c OK %");
+    DIALOGUE("D: one", "D: two", "D: three", SELECT_INBOX("3"), "Z: 2",
+             "C: a FETCH 1:* (BODY[TEXT] ENVELOPE)", "S: * 1 FETCH (UID 1 BODY[TEXT] {5}", "S: one",
+             "S:  ENVELOPE %", "S: * 2 FETCH (UID 2 ENVELOPE %",
+             "S: * 3 FETCH (UID 3 BODY[TEXT] {7}", "S: three", "S:  ENVELOPE %",
+             "U: a NO [CORRUPTION] 1 damaged, UID 2 first%", "C: b SEARCH UNSEEN", "S: * SEARCH 2",
+             "S: b OK %");
 }

@@ -113,3 +113,14 @@ Test(search, hidden_extensions_are_unknown)
              SELECT_INBOX("1"), "C: a SEARCH RETURN (PARTIAL 1:2) ALL", "S: a BAD %",
              "C: b UID FETCH 1 UID (PARTIAL 1:2)", "S: b BAD %");
 }
+
+/* It is a message without header fields and text; what the row says of it is still true. */
+Test(search, a_damaged_message_does_not_stop_the_others)
+{
+    DIALOGUE("D: one", "D: two", "D: three", SELECT_INBOX("3"), "Y: 2", "C: a SEARCH BODY t",
+             "S: * SEARCH 3", "S: a OK %", "C: b SEARCH SUBJECT test", "S: * SEARCH 1 3",
+             "S: b OK %", "C: c SEARCH NOT SUBJECT test", "S: * SEARCH 2", "S: c OK %",
+             "C: d SEARCH OR (UID 2 NOT SENTSINCE 1-Jan-1980) BODY one", "S: * SEARCH 1 2",
+             "S: d OK %", "Z: 3", "C: e SEARCH TEXT e", "S: * SEARCH 1", "S: e OK %",
+             "C: f SEARCH NOT TEXT e", "S: * SEARCH 2 3", "S: f OK %");
+}

@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include "services/store/sort_keys.h"
+
 static struct fixture f;
 
 static void setup(void)
@@ -409,4 +411,22 @@ Test(messages, changes_since_are_only_those)
     c = fixture_pull(&f, "Inbox", c.mailbox.modseq);
     cr_expect(c.count == 0 && c.mailbox.total == 5);
     fixture_close(&f);
+}
+
+/* It is sorted as one that says nothing, and told of. */
+Test(messages, sort_keys_of_a_damaged_message_are_empty)
+{
+    struct db *db;
+    struct sort_keys keys;
+    uint64_t ids[3];
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        ids[i] = fixture_deliver(&f, "Inbox", TEXT).message_id;
+    fixture_sql(&f, "UPDATE message SET structure = x'ffffff00' WHERE uid = 2");
+    cr_assert(account_read_begin(f.account, &db, &f.err));
+    cr_assert(sort_keys_read(db, ids, ARRAY_LEN(ids), 255, &f.arena, &keys, &f.err));
+    account_read_end(f.account, db);
+    cr_expect_str_eq(keys.subject[0], keys.subject[2]);
+    cr_expect(keys.subject[0][0] != '\0' && keys.subject[1][0] == '\0');
+    cr_expect(keys.damaged == 1 && keys.damaged_id == ids[1]);
+    fixture_discard(&f);
 }

