@@ -30,15 +30,22 @@ static struct key_path key_path(struct str data)
     return path;
 }
 
-bool received_id_key_read(struct str data, struct received_id_key *ret, struct err *err)
+/* Where it was before there was a directory of keys. */
+static struct key_path former_path(struct str data)
 {
-    struct key_path path = key_path(data);
+    struct key_path path;
+    snprintf(path.text, sizeof(path.text), "%.*s/received-id.key", STR_ARG(data));
+    return path;
+}
+
+static bool read_key(const char *path, struct received_id_key *ret, struct err *err)
+{
     struct arena arena;
     struct str bytes;
     arena_init(&arena, 4096);
-    bool ok = file_read(path.text, 64, &arena, &bytes, err);
+    bool ok = file_read(path, 64, &arena, &bytes, err);
     if (ok && bytes.len != sizeof(*ret))
-        ok = err_set(err, ERR_CORRUPT, "%s: not %zu bytes", path.text, sizeof(*ret));
+        ok = err_set(err, ERR_CORRUPT, "%s: not %zu bytes", path, sizeof(*ret));
     if (ok)
         memcpy(ret, bytes.ptr, sizeof(*ret));
     arena_wipe(&arena);
@@ -46,12 +53,29 @@ bool received_id_key_read(struct str data, struct received_id_key *ret, struct e
     return ok;
 }
 
+bool received_id_key_read(struct str data, struct received_id_key *ret, struct err *err)
+{
+    return read_key(key_path(data).text, ret, err);
+}
+
+/* The one of the former place, so that ids which were made with it can still be read; or a new one.
+ */
+static bool choose_key(struct str data, struct received_id_key *ret, struct err *err)
+{
+    if (read_key(former_path(data).text, ret, err))
+        return true;
+    if (err->kind != ERR_NOT_FOUND)
+        return false;
+    if (RAND_bytes((unsigned char *)ret, sizeof(*ret)) != 1)
+        return err_set(err, ERR_INTERNAL, "no random bytes for a key");
+    return true;
+}
+
 /* A whole file under a name of its own, linked to its place: who comes second finds the first's. */
 static bool key_make(const char *path, struct str data, struct err *err)
 {
     struct received_id_key key;
-    if (RAND_bytes((unsigned char *)&key, sizeof(key)) != 1)
-        return err_set(err, ERR_INTERNAL, "no random bytes for %s", path);
+    TRY(choose_key(data, &key, err));
     char temporary[LAYOUT_PATH_MAX];
     struct layout_path keys = layout_keys_directory(data);
     snprintf(temporary, sizeof(temporary), "%s/.received-id.%ld", keys.text, (long)getpid());
@@ -59,16 +83,34 @@ static bool key_make(const char *path, struct str data, struct err *err)
     TRY(file_replace(temporary, str_make(&key, sizeof(key)), 0640, err));
     bool ok = file_link_or_copy(temporary, path, err) || err->kind == ERR_CONFLICT;
     unlink(temporary);
-    return ok;
+    return ok && directory_sync(keys.text, err);
 }
 
-bool received_id_key_open(struct str data, struct received_id_key *ret, struct err *err)
+static bool read_or_make(struct str data, struct received_id_key *ret, struct err *err)
 {
     if (received_id_key_read(data, ret, err))
         return true;
     if (err->kind != ERR_NOT_FOUND)
         return false;
     return key_make(key_path(data).text, data, err) && received_id_key_read(data, ret, err);
+}
+
+/* Removes what was taken over. Another key stays: only the operator knows whether old ids matter.
+ */
+static void drop_former(struct str data, const struct received_id_key *key)
+{
+    struct received_id_key former;
+    struct err err;
+    struct key_path path = former_path(data);
+    if (read_key(path.text, &former, &err) && memcmp(&former, key, sizeof(former)) == 0)
+        unlink(path.text);
+}
+
+bool received_id_key_open(struct str data, struct received_id_key *ret, struct err *err)
+{
+    TRY(read_or_make(data, ret, err));
+    drop_former(data, ret);
+    return true;
 }
 
 static void crypt_block(const struct received_id_key *key, int encrypt, const unsigned char in[16],

@@ -9,7 +9,7 @@
  * they would tell how much mail passes here. Whoever has the key finds the log lines of a message.
  *
  * The key is made at the first start, and shared by all services: `keys/received-id.key` in the
- * data directory, 24 random bytes.
+ * data directory, 24 random bytes. One in its former place, `received-id.key`, is taken over.
  */
 
 #define RECEIVED_ID_LEN 22
@@ -19,7 +19,8 @@ struct received_id_key {
     unsigned char prefix[8];
 };
 
-/* Reads the key of the data directory, and makes it when there is none. Safe when several services
+/* Reads the key of the data directory; when there is none, moves that of the former place, or
+ * makes one. Safe when several services
  * start at once. */
 bool received_id_key_open(struct str data, struct received_id_key *ret, struct err *err) MUST_USE;
 /* Only reads it: ERR_NOT_FOUND when there is none. */

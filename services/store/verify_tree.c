@@ -117,7 +117,14 @@ static bool look_at_top(struct store *store, const char *path, const char *name,
         /* What deploy/local/up puts beside the data, and mkfs on a volume of its own. */
         "mailrail.conf", "mailrail.log", "mailrail.log.1", "run", "lost+found", NULL};
     (void)store, (void)err;
-    if (!is_known(name, known))
+    /* A start takes it over, unless a newer program had made another before it knew of this one. */
+    if (strcmp(name, "received-id.key") == 0)
+        findings_warn(f,
+                      "%s is not in use: `mailrail prepare` takes it over if there is no"
+                      " keys/received-id.key; else only ids in Received fields from before that one"
+                      " need it, and it may be removed",
+                      path);
+    else if (!is_known(name, known))
         findings_warn(f, "unknown file %s", path);
     return true;
 }

@@ -398,6 +398,23 @@ def test_verifydata_finds_nothing_and_something(mailrail):
     assert found.returncode == 1 and found.stdout != ""
 
 
+def test_the_key_of_ids_moves_from_its_former_place_and_another_is_named(mailrail):
+    data = mailrail.directory / "data"
+    key, former = data / "keys/received-id.key", data / "received-id.key"
+    mailrail.stop()
+    bytes_before = key.read_bytes()
+    key.rename(former)
+    mailrail.launch()
+    wait_until(mailrail.is_ready, 60)
+    assert key.read_bytes() == bytes_before and not former.exists()
+    assert mailrail.command("verifydata").stdout == "OK\n"
+
+    former.write_bytes(b"another" * 3 + b"key")
+    checked = mailrail.command("verifydata")
+    assert "received-id.key is not in use" in checked.stdout and checked.stdout.endswith("OK\n")
+    assert former.exists() and key.read_bytes() == bytes_before
+
+
 def test_config_print_is_a_configuration(shared_mailrail, tmp_path):
     m = shared_mailrail
     printed = m.command("config", "print").stdout
