@@ -518,11 +518,11 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                        " WHERE id = ?1",
     [MAILBOX_SET_PARENTS] = "UPDATE mailbox SET parent_id = ?2 WHERE parent_id = ?1",
     /* ?3: UIDs from 1 on, which are changes; else the same ones. Modseqs that cannot be are mended:
-     * none is above that of the change, ?4. */
+     * none is above that of the change, ?4, or 0: no view would see the message. */
     [ENTRY_COPY_ALL] = "INSERT INTO entry (mailbox_id, " ENTRY_COLUMNS ")"
                        " SELECT ?2, iif(?3, row_number() OVER (ORDER BY uid), uid), id,"
-                       " iif(?3, ?4, min(modseq, ?4)), max(1, min(createseq, modseq, ?4)), flags, "
-                       "keywords, size, prefix_size,"
+                       " iif(?3, ?4, max(1, min(modseq, ?4))), max(1, min(createseq, modseq, ?4)),"
+                       " flags, keywords, size, prefix_size,"
                        " received_s, saved_s, zone FROM entry WHERE mailbox_id = ?1",
     [VANISHED_SET_MAILBOX] = "UPDATE vanished SET mailbox_id = ?2 WHERE mailbox_id = ?1",
     [MESSAGE_SET_MAILBOX] = "UPDATE message SET mailbox_id = entry.mailbox_id, uid = entry.uid"

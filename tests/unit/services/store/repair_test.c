@@ -98,6 +98,23 @@ Test(repair, a_new_uidvalidity_keeps_everything_else)
     fixture_close(&f);
 }
 
+/* Spec 20 1.9: no view sees a message whose modseq is 0. */
+Test(repair, a_new_uidvalidity_mends_modseqs_that_cannot_be)
+{
+    fixture_deliver(&f, "Inbox", TEXT);
+    fixture_deliver(&f, "Inbox", TEXT);
+    fixture_sql(&f, "UPDATE entry SET modseq = 0 WHERE uid = 1;"
+                    "UPDATE entry SET modseq = 1000000 WHERE uid = 2");
+    cr_expect(fixture_verify(&f) > 0);
+    cr_assert(repair_renew(f.account, STR("Inbox"), false, NULL, &f.err), "%s", f.err.detail);
+    cr_expect(fixture_verify(&f) == 0);
+    cr_expect(fixture_number(&f, "SELECT min(modseq) FROM entry") == 1);
+    cr_expect(fixture_pull(&f, "Inbox", 0).count == 2);
+    fixture_flag(&f, "Inbox", STORE_ADD, FLAG_SEEN, UIDS(&f, 1));
+    cr_expect(fixture_number(&f, "SELECT flags & 1 FROM entry WHERE uid = 1") == 1);
+    fixture_close(&f);
+}
+
 Test(repair, next_uids_are_raised)
 {
     fixture_deliver(&f, "Inbox", TEXT);
