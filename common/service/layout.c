@@ -94,6 +94,11 @@ struct layout_path layout_keys_directory(struct str data)
     return make_path("%.*s/keys", STR_ARG(data));
 }
 
+struct layout_path layout_unfinished(struct str data)
+{
+    return make_path("%.*s/unfinished", STR_ARG(data));
+}
+
 struct layout_path layout_spool_directory(struct str data, struct str service)
 {
     return make_path("%.*s/spool/%.*s", STR_ARG(data), STR_ARG(service));

@@ -47,6 +47,9 @@ struct layout_path layout_spool(struct str data, struct str name);
 
 struct layout_path layout_keys_directory(struct str data);
 
+/* Only in a backup that has not come to its end: it lacks what nobody can tell. */
+struct layout_path layout_unfinished(struct str data);
+
 /* A spool name from a peer service, "SERVICE/FILE": two path elements of letters, digits, ".", "-"
  * and "_", not starting with a dot. */
 bool layout_spool_name_is_valid(struct str name, struct str *ret_service);

@@ -55,6 +55,11 @@ static bool prepare(struct offline *o, const char *data, struct err *err)
     free(path);
     if (!fits)
         return err_set_errno(err, path ? ENAMETOOLONG : failure, "%s", data);
+    if (access(layout_unfinished(str_from_cstr(o->data)).text, F_OK) == 0)
+        return err_set(err, ERR_STATE,
+                       "%s is a backup that was cut off before its end: it cannot be restored."
+                       " Remove it, and make another",
+                       data);
     if (access(layout_directory_db(str_from_cstr(o->data)).text, F_OK) < 0)
         return err_set(err, ERR_NOT_FOUND, "%s is no data directory: it has no directory.db", data);
     strcpy(o->run, "/tmp/mailrail-XXXXXX");

@@ -17,7 +17,7 @@
 struct offline;
 
 /* ERR_NOT_FOUND when that is no data directory, ERR_STATE when its store does not start: in use by
- * another one, or damaged; it says why on standard error. */
+ * another one, or damaged, which it says on standard error; or a backup that was cut off. */
 bool offline_open(const char *data, struct offline **ret, struct err *err) MUST_USE;
 /* Accepts NULL. */
 void offline_close(struct offline *o);

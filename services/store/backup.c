@@ -302,10 +302,12 @@ static bool prepare(struct backup *b, struct err *err)
         return err_set(err, ERR_SYNTAX,
                        "the destination must be an absolute path of at most %d bytes",
                        LAYOUT_PATH_MAX - 129);
-    return directory_make(path, 0770, err) && check_empty(path, err);
+    return directory_make(path, 0770, err) && check_empty(path, err) &&
+           file_replace(layout_unfinished(b->to).text,
+                        STR("A backup into this directory has not come to its end.\n"), 0640, err);
 }
 
-/* Last, so that it tells a backup that came to its end. */
+/* Tells that it came to its end; at last by what is no longer there. */
 static bool finish(struct backup *b, struct err *err)
 {
     char path[LAYOUT_PATH_MAX];
@@ -314,7 +316,11 @@ static bool finish(struct backup *b, struct err *err)
     if (fd < 0 || syncfs(fd) < 0)
         return err_set_errno(err, errno, "sync %s", path);
     snprintf(path, sizeof(path), "%.*s/version", STR_ARG(b->to));
-    return file_replace(path, STR(MAILRAIL_PRODUCT "\n"), 0640, err);
+    TRY(file_replace(path, STR(MAILRAIL_PRODUCT "\n"), 0640, err));
+    struct layout_path mark = layout_unfinished(b->to);
+    if (unlink(mark.text) < 0 || fsync(fd) < 0)
+        return err_set_errno(err, errno, "remove %s", mark.text);
+    return true;
 }
 
 static bool run(struct backup *b, struct err *err)

@@ -111,9 +111,18 @@ static bool lock_data(struct store *store, struct err *err)
     }
 }
 
+/* Started from half of a backup, nobody would miss the other half before the old data is gone. */
+static bool check_finished(struct store *store, struct err *err)
+{
+    struct str data = store->settings->data;
+    return access(layout_unfinished(data).text, F_OK) < 0 ||
+           err_set(err, ERR_STATE, "%.*s is a backup that was cut off before its end",
+                   STR_ARG(data));
+}
+
 static bool open_parts(struct store *store, const char *data, struct err *err)
 {
-    TRY(directory_make(data, 0770, err));
+    TRY(directory_make(data, 0770, err) && check_finished(store, err));
     TRY(load_key(store, err) && lock_data(store, err));
     token_open(store);
     TRY(directory_open(store, err));

@@ -1,7 +1,10 @@
 """Backups of a running system."""
+import os
 import shutil
+import signal
 import subprocess
 import threading
+import time
 
 from conftest import BIN, ENVIRONMENT, PASSWORD, wait_until
 
@@ -35,6 +38,7 @@ def test_a_backup_is_whole_while_mail_comes(mailrail):
     assert checked.stdout == "OK\n"
     assert (destination / "config/mailrail.conf").read_bytes() == mailrail.config.read_bytes()
     assert (destination / "version").read_text().startswith("Mailrail/")
+    assert not (destination / "unfinished").exists()
     first = next((destination / "accounts/1/msg/0").iterdir())
     assert first.stat().st_nlink >= 2, "a link, not a copy"
     assert mailrail.command("verifydata").stdout == "OK\n"
@@ -85,6 +89,40 @@ def test_a_system_starts_from_a_backup(mailrail, make_mailrail):
         assert len(ids_in(imap)) == 1
     other.deliver(subject="new")
     assert other.command("verifydata").stdout == "OK\n"
+
+
+def cut_off_a_backup(mailrail, destination):
+    """Did it end before it was cut off?"""
+    store = mailrail.pid_of("store")
+    backup = subprocess.Popen([BIN / "mailrail", "backup", "--config", mailrail.config, str(destination)],
+                              env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (destination / "unfinished").exists():
+        assert time.monotonic() < deadline and not (destination / "version").exists()
+    os.kill(store, signal.SIGKILL)
+    backup.wait(60)
+    wait_until(mailrail.is_ready, 60)
+    return (destination / "version").exists()
+
+
+def test_a_backup_that_was_cut_off_is_called_so(mailrail, make_mailrail):
+    for i in range(20):
+        mailrail.deliver(subject=f"number {i}")
+    destinations = (mailrail.directory / f"backup{i}" for i in range(5))
+    destination = next(path for path in destinations if not cut_off_a_backup(mailrail, path))
+    for words in ("verifydata", str(destination)), ("restore", str(destination), "ann"):
+        refused = mailrail.command(*words, check=False)
+        assert refused.returncode == 1 and refused.stdout == ""
+        assert "is a backup that was cut off before its end: it cannot be restored" in refused.stderr
+
+    # Nor does a system start from it.
+    other = make_mailrail(start=False)
+    shutil.rmtree(other.directory / "data")
+    shutil.copytree(destination, other.directory / "data")
+    other.command("certificate", "make")
+    other.launch()
+    wait_until(lambda: "was cut off before its end" in other.log(), 60, "the refusal of store")
+    assert not other.is_ready()
 
 
 def test_damage_in_a_backup_is_found(mailrail):
