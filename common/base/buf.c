@@ -70,7 +70,12 @@ bool buf_append(struct buf *b, struct str s)
 
 bool buf_append_char(struct buf *b, char c)
 {
-    return buf_append(b, str_make(&c, 1));
+    char *dst = buf_reserve(b, 1);
+    if (!dst)
+        return false;
+    *dst = c;
+    b->len++;
+    return true;
 }
 
 bool buf_append_cstr(struct buf *b, const char *cstr)

@@ -240,9 +240,12 @@ static enum fetch_step write_content(struct imap *imap, struct fetch_run *run)
 static void end_row(struct imap *imap, struct fetch_run *run)
 {
     const struct view_message *m = run->rows.message.row;
-    if (!run->has_item) /* none could be made, and a list is never empty */
-        buf_printf(imap_out(imap), "UID %u", m->uid);
-    buf_append(imap_out(imap), STR(")\r\n"));
+    struct buf *out = imap_out(imap);
+    if (!run->has_item) { /* none could be made, and a list is never empty */
+        buf_append(out, STR("UID "));
+        buf_append_u64(out, m->uid);
+    }
+    buf_append(out, STR(")\r\n"));
     if (run->items.sets_seen && selected_marks_seen(imap) && !(m->flags & FLAG_SEEN) &&
         !run->failed && !run->row_damaged)
         uid_set_add(&run->seen, m->uid);

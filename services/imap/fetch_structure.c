@@ -74,11 +74,15 @@ static int by_name(const void *left, const void *right)
 
 static void write_upper(struct buf *out, struct str text)
 {
-    buf_append_char(out, '"');
+    char *begin = buf_reserve(out, text.len + 2), *at = begin;
+    if (!begin)
+        return;
+    *at++ = '"';
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] != '"' && text.ptr[i] != '\\')
-            buf_append_char(out, ascii_upper(text.ptr[i]));
-    buf_append_char(out, '"');
+            *at++ = ascii_upper(text.ptr[i]);
+    *at++ = '"';
+    buf_commit(out, (size_t)(at - begin));
 }
 
 /* body-fld-param, names in upper case and sorted */
@@ -92,7 +96,8 @@ static void write_parameters(struct buf *out, const struct parameter *first, boo
         buf_append(out, STR("NIL"));
         return;
     }
-    qsort(sorted, count, sizeof(sorted[0]), by_name);
+    if (count > 1)
+        qsort(sorted, count, sizeof(sorted[0]), by_name);
     for (size_t i = 0; i < count; i++) {
         buf_append(out, i == 0 ? STR("(") : STR(" "));
         write_upper(out, sorted[i]->name);

@@ -11,6 +11,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define TEXT_MAX 1024
 #define QUOTED_MAX 1024 /* longer strings go out as literals */
@@ -252,6 +253,18 @@ static enum string_form form_of(struct str text, bool utf8)
     return special ? STRING_ESCAPED : STRING_PLAIN;
 }
 
+static void append_quoted(struct buf *out, struct str text)
+{
+    char *at = buf_reserve(out, text.len + 2);
+    if (!at)
+        return;
+    *at++ = '"';
+    if (text.len > 0)
+        memcpy(at, text.ptr, text.len);
+    at[text.len] = '"';
+    buf_commit(out, text.len + 2);
+}
+
 void respond_string(struct buf *out, struct str text, bool utf8)
 {
     enum string_form form = form_of(text, utf8);
@@ -262,10 +275,12 @@ void respond_string(struct buf *out, struct str text, bool utf8)
         buf_append(out, text);
         return;
     }
+    if (form == STRING_PLAIN) {
+        append_quoted(out, text);
+        return;
+    }
     buf_append_char(out, '"');
-    if (form == STRING_PLAIN)
-        buf_append(out, text);
-    for (size_t i = 0; form == STRING_ESCAPED && i < text.len; i++) {
+    for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] == '"' || text.ptr[i] == '\\')
             buf_append_char(out, '\\');
         buf_append_char(out, text.ptr[i]);
