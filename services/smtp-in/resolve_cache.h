@@ -7,7 +7,7 @@
 /*
  * Addresses that were found to be accounts, for ten seconds (common/base/recent.h), or until the
  * directory changes. Nothing but accounts is kept: who is unknown now may exist in a moment, while
- * mail for somebody who was removed is refused by store all the same.
+ * mail for an account that was removed is refused by store all the same.
  */
 
 struct recent *resolve_cache_new(void);
