@@ -8,16 +8,22 @@
 
 #define CERTIFICATE_MAX (64 * 1024)
 
+/* clang-format off */
+#define OPTIONS_OF_PREAUTH                                                                         \
+    {"--imap-preauth", "yes|no", "whether IMAP clients are logged in without asking"},             \
+    {"--no-imap-preauth", NULL, "the same as --imap-preauth no"}
+/* clang-format on */
+
 static const struct command_option add_options[] = {
     {"--name", "TEXT", "what it is called (default: the certificate's CommonName)"},
     {"--login", "ADDRESS", "address that it logs in as (default: the account's first)"},
-    {"--no-imap-preauth", NULL, "IMAP clients must ask to be logged in"},
+    OPTIONS_OF_PREAUTH,
     {NULL, NULL, NULL},
 };
 static const struct command_option set_options[] = {
     {"--name", "TEXT", "what it is called"},
     {"--login", "ADDRESS", "address of its account that it logs in as"},
-    {"--imap-preauth", "yes|no", "whether IMAP clients are logged in without asking"},
+    OPTIONS_OF_PREAUTH,
     {NULL, NULL, NULL},
 };
 static const struct command_option list_options[] = {
@@ -26,16 +32,31 @@ static const struct command_option list_options[] = {
     {NULL, NULL, NULL},
 };
 
+/* Leaves it alone when no option says anything. */
+static bool parse_preauth(const struct invocation *inv, bool *ret_no_preauth, struct err *err)
+{
+    bool preauth = !*ret_no_preauth;
+    TRY(invocation_yes_no(inv, "--imap-preauth", &preauth, err));
+    if (invocation_has(inv, "--no-imap-preauth")) {
+        if (invocation_has(inv, "--imap-preauth") && preauth)
+            return err_set(err, ERR_SYNTAX,
+                           "--no-imap-preauth and --imap-preauth yes exclude each other");
+        preauth = false;
+    }
+    *ret_no_preauth = !preauth;
+    return true;
+}
+
 static bool add(struct invocation *inv, struct err *err)
 {
     struct tls_key_entry key = {
         .account = invocation_arg(inv, 0),
         .name = invocation_text(inv, "--name"),
         .login = invocation_text(inv, "--login"),
-        .no_imap_preauth = invocation_has(inv, "--no-imap-preauth"),
     };
     struct str pem;
     struct backend b;
+    TRY(parse_preauth(inv, &key.no_imap_preauth, err));
     TRY(file_read(inv->args[1], CERTIFICATE_MAX, &inv->arena, &pem, err));
     TRY(invocation_backend(inv, &b, err));
     TRY(backend_tls_key_add(&b, &key, pem, &key, err));
@@ -102,9 +123,7 @@ static bool set(struct invocation *inv, struct err *err)
     struct tls_key_entry key;
     TRY(invocation_backend(inv, &b, err));
     TRY(find(&b, invocation_arg(inv, 0), &key, err));
-    bool preauth = !key.no_imap_preauth;
-    TRY(invocation_yes_no(inv, "--imap-preauth", &preauth, err));
-    key.no_imap_preauth = !preauth;
+    TRY(parse_preauth(inv, &key.no_imap_preauth, err));
     if (invocation_has(inv, "--name"))
         key.name = invocation_text(inv, "--name");
     if (invocation_has(inv, "--login"))
@@ -129,7 +148,7 @@ const struct command tlspubkey_commands[] = {
             "ACCOUNT, and prints its fingerprint. Whoever presents a certificate with that\n"
             "key to IMAP or submission, and so proves to hold its private half, logs in\n"
             "without a password: IMAP greets such clients as logged in, unless\n"
-            "--no-imap-preauth is given; the others ask by SASL EXTERNAL.\n"
+            "--imap-preauth no is given; the others ask by SASL EXTERNAL.\n"
             "\n"
             "The key may be RSA of at least 2048 bits, ECDSA or Ed25519. The certificate may\n"
             "be self-signed or out of date: only its key counts, also in its successors. Give\n"

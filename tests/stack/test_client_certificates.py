@@ -180,6 +180,28 @@ def test_a_known_key_logs_in(door, system, tmp_path, version, algorithm):
     key.remove(system)
 
 
+def test_preauth_is_spelled_alike_wherever_it_is_set(system, tmp_path):
+    def is_on(key):
+        return next(k["imap_preauth"] for k in system.list("account", "tlspubkey", "list")
+                    if k["fingerprint"] == key.fingerprint)
+
+    key = Key(tmp_path)
+    for off in ("--imap-preauth", "no"), ("--imap-preauth=no",), ("--no-imap-preauth",):
+        key.register(system, "ann", *off)
+        assert not is_on(key)
+        system.command("account", "tlspubkey", "set", "--imap-preauth", "yes", "--", key.fingerprint)
+        assert is_on(key)
+        system.command("account", "tlspubkey", "set", *off, "--", key.fingerprint)
+        assert not is_on(key)
+        key.remove(system)
+    refused = system.command("account", "tlspubkey", "add", "--no-imap-preauth", "--imap-preauth", "yes", "ann",
+                             str(key.certificate), check=False)
+    assert refused.returncode == 1 and "exclude each other" in refused.stderr
+    key.register(system, "ann", "--imap-preauth", "yes")
+    assert is_on(key)
+    key.remove(system)
+
+
 def test_the_identity_must_be_of_the_account(door, system, known):
     no_preauth(system, known)
     for identity, ends in [("", "right"), (USER, "right"), (SECOND, "right"), ("bob@example.org", "wrong"),
