@@ -86,7 +86,7 @@ static bool start(const struct sasl_mechanism *mechanism, const struct sasl_step
 {
     struct scram_client_first first;
     TRY(scram_parse_client_first(step->response, arena, &first, err));
-    const char *mistake = binding_mistake(mechanism, step, &first);
+    const char *mistake = first.refusal ? first.refusal : binding_mistake(mechanism, step, &first);
     if (mistake)
         return sasl_fail(reply, SASL_PROTOCOL, mistake);
     if (!check_identity(&first, arena, reply))

@@ -192,16 +192,21 @@ static void take_gs2_header(struct cursor *c, struct arena *arena, struct scram_
     ret->gs2_header = str_make(from, (size_t)(c->at - from));
 }
 
-/* attr-val = ALPHA "=" value, of an extension that we do not know; a mandatory one is refused. */
+/* attr-val = ALPHA "=" value, of an extension that we do not know. */
 static void skip_extension(struct cursor *c)
 {
-    if (cursor_next_is(c, 'm'))
-        cursor_fail(c, "no mandatory extension");
     if (!cursor_next_is_class(c, is_alpha))
         cursor_fail(c, "extension");
     cursor_take(c, 1, "extension");
     cursor_expect(c, '=');
     cursor_take_while(c, is_value, SCRAM_MESSAGE_MAX, "value of extension");
+}
+
+/* reserved-mext = "m=" 1*(value-char): whoever does not know it must refuse (RFC 5802 5.1). */
+static void skip_mandatory(struct cursor *c, struct scram_client_first *ret)
+{
+    ret->refusal = "a mandatory extension is not known here";
+    skip_extension(c);
 }
 
 static bool fits(struct str message, struct err *err)
@@ -219,8 +224,10 @@ bool scram_parse_client_first(struct str message, struct arena *arena,
     struct cursor c = cursor_init(message);
     take_gs2_header(&c, arena, ret);
     ret->bare = cursor_rest(&c);
-    if (cursor_next_is(&c, 'm'))
-        cursor_fail(&c, "no mandatory extension");
+    if (cursor_next_is(&c, 'm')) {
+        skip_mandatory(&c, ret);
+        cursor_expect(&c, ',');
+    }
     cursor_expect(&c, 'n');
     cursor_expect(&c, '=');
     ret->username = take_saslname(&c, arena, "user name");
@@ -228,10 +235,14 @@ bool scram_parse_client_first(struct str message, struct arena *arena,
     cursor_expect(&c, 'r');
     cursor_expect(&c, '=');
     ret->nonce = cursor_take_while(&c, is_nonce, SCRAM_NONCE_MAX, "nonce");
-    if (!cursor_failed(&c) && ret->nonce.len < SCRAM_CLIENT_NONCE_MIN)
-        cursor_fail(&c, "longer nonce");
-    while (cursor_skip(&c, ','))
-        skip_extension(&c);
+    if (ret->nonce.len < SCRAM_CLIENT_NONCE_MIN)
+        ret->refusal = "the nonce is too short";
+    while (cursor_skip(&c, ',')) {
+        if (cursor_next_is(&c, 'm'))
+            skip_mandatory(&c, ret);
+        else
+            skip_extension(&c);
+    }
     return cursor_finish(&c, err);
 }
 
@@ -261,6 +272,8 @@ bool scram_parse_client_final(struct str message, struct arena *arena,
     size_t end = cursor_offset(&c);
     cursor_expect(&c, ',');
     while (!cursor_at_end(&c) && !cursor_next_is(&c, 'p')) {
+        if (cursor_next_is(&c, 'm'))
+            cursor_fail(&c, "no mandatory extension");
         skip_extension(&c);
         end = cursor_offset(&c);
         cursor_expect(&c, ',');

@@ -59,10 +59,11 @@ struct scram_client_first {
     struct str nonce;
     struct str gs2_header; /* with both commas */
     struct str bare;
+    const char *refusal; /* why it is not accepted though it is well-formed; NULL: it is */
 };
 
-/* client-first-message. Strings borrow from `message` or are in arena. Mandatory extensions are
- * refused, others skipped. */
+/* client-first-message. Strings borrow from `message` or are in arena. Mandatory extensions and
+ * a short nonce are a refusal, other extensions are skipped. */
 bool scram_parse_client_first(struct str message, struct arena *arena,
                               struct scram_client_first *ret, struct err *err) MUST_USE;
 

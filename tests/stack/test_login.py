@@ -206,6 +206,13 @@ def test_scram_flag_y_is_a_downgrade(door):
     assert last is None and end in (b"455", b"NO")
 
 
+@pytest.mark.parametrize("message", [b"n,,m=foo,n=%s,r=0123456789" % USER.encode(), b"n,,n=%s,r=123" % USER.encode()])
+def test_scram_refuses_what_it_cannot_do_and_goes_on(door, message):
+    client = door()
+    assert client.start("SCRAM-SHA-256", message) in (b"455", b"NO")
+    assert run_scram(client, "SCRAM-SHA-256", Scram("SCRAM-SHA-256"))[0] == client.right
+
+
 # Python's ssl module knows tls-unique only, which ends with TLS 1.2.
 
 def tls12():

@@ -235,7 +235,7 @@ Test(sasl, scram_binds_to_the_channel)
     }
 }
 
-Test(sasl, scram_refuses_flags_that_do_not_fit)
+Test(sasl, scram_refuses_first_messages_that_do_not_fit)
 {
     static const struct {
         const char *name, *mechanism, *first;
@@ -247,6 +247,8 @@ Test(sasl, scram_refuses_flags_that_do_not_fit)
         {"PLUS without binding", "SCRAM-SHA-256-PLUS", "n,,n=user,r=12345678", true},
         {"a type that the connection lacks", "SCRAM-SHA-256-PLUS",
          "p=tls-unique,,n=user,r=12345678", true},
+        {"a mandatory extension", "SCRAM-SHA-256", "n,,m=foo,n=user,r=12345678", true},
+        {"a short nonce", "SCRAM-SHA-256", "n,,n=user,r=123", true},
         {"no TLS", "SCRAM-SHA-256-PLUS", "p=tls-exporter,,n=user,r=12345678", false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

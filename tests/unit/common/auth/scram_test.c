@@ -22,6 +22,7 @@ Test(scram, client_first_is_parsed_or_refused)
         bool ok;
         enum scram_binding_flag flag;
         const char *gs2, *username, *authzid;
+        bool refused; /* though it is well-formed */
     } rows[] = {
         {"RFC 5802 5", "n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL", true, SCRAM_BINDING_NONE, "n,,",
          "user", NULL},
@@ -35,9 +36,14 @@ Test(scram, client_first_is_parsed_or_refused)
         {"optional extension", "n,,n=user,r=12345678,x=y", true, SCRAM_BINDING_NONE, "n,,", "user",
          NULL},
         {"bare equals sign", "n,,n=a=b,r=12345678", false, 0, NULL, NULL, NULL},
-        {"mandatory extension", "n,,m=x,n=user,r=12345678", false, 0, NULL, NULL, NULL},
-        {"mandatory extension at the end", "n,,n=user,r=12345678,m=x", false, 0, NULL, NULL, NULL},
-        {"short nonce", "n,,n=user,r=1234567", false, 0, NULL, NULL, NULL},
+        {"mandatory extension", "n,,m=x,n=user,r=12345678", true, 0, "n,,", "user", NULL, true},
+        {"mandatory extension at the end", "n,,n=user,r=12345678,m=x", true, 0, "n,,", "user", NULL,
+         true},
+        {"mandatory extension without value", "n,,m=,n=user,r=12345678", false, 0, NULL, NULL,
+         NULL},
+        {"mandatory extension alone", "n,,m=x", false, 0, NULL, NULL, NULL},
+        {"short nonce", "n,,n=user,r=1234567", true, 0, "n,,", "user", NULL, true},
+        {"no nonce", "n,,n=user,r=", false, 0, NULL, NULL, NULL},
         {"empty name", "n,,n=,r=12345678", false, 0, NULL, NULL, NULL},
         {"no flag", ",,n=user,r=12345678", false, 0, NULL, NULL, NULL},
         {"flag without name", "p=,,n=user,r=12345678", false, 0, NULL, NULL, NULL},
@@ -52,6 +58,7 @@ Test(scram, client_first_is_parsed_or_refused)
         cr_assert_eq(ok, rows[i].ok, "%s", rows[i].name);
         if (!ok)
             continue;
+        cr_assert_eq(first.refusal != NULL, rows[i].refused, "%s", rows[i].name);
         cr_assert_eq(first.flag, rows[i].flag, "%s", rows[i].name);
         cr_assert(str_eq(first.gs2_header, str_from_cstr(rows[i].gs2)), "%s", rows[i].name);
         cr_assert(str_eq(first.username, str_from_cstr(rows[i].username)), "%s", rows[i].name);
