@@ -29,6 +29,8 @@ enum session_next cmd_noop(struct imap *imap, struct cursor *args)
     struct err err;
     if (!cursor_finish(args, &err))
         return respond_syntax(imap, &err);
+    if (imap->account && !imap_review(imap))
+        return respond_session_ended(imap);
     if (!imap->selected.view || imap->selected.revoked)
         return respond_ok(imap, "nothing done");
     struct backend_call call = imap_call_on(imap, imap->selected.view);

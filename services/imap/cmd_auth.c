@@ -33,6 +33,7 @@ static void remember_login(struct imap *imap, const struct backend_login *login)
     imap->token_expires_ms = login->expires_ms;
     hide_capabilities(imap, login->capabilities_disabled, login->capabilities_disabled_count);
     imap->account = registry_enter(imap->server->registry, login->account_id);
+    imap->reviewed_events = account_rights_events(imap->account);
 }
 
 static void enter_account(struct imap *imap, const struct backend_login *login)

@@ -40,6 +40,8 @@ enum session_next idle_wake(struct imap *imap)
 {
     struct err err;
     struct arena arena;
+    if (!imap_review(imap))
+        return respond_session_ended(imap);
     if (imap->input == idle_input || imap->notify)
         metadata_tell(imap);
     if (!imap->selected.view || !wants_now(imap))

@@ -58,6 +58,23 @@ static void set_waiting_timeout(struct imap *imap)
     session_set_read_deadline(imap->session, 0);
 }
 
+bool imap_review(struct imap *imap)
+{
+    struct err err;
+    struct arena arena;
+    struct quota quota;
+    uint64_t events = account_rights_events(imap->account);
+    if (events == imap->reviewed_events)
+        return true;
+    arena_init(&arena, 64 * 1024);
+    struct backend_call call = imap_call_in(imap, &arena);
+    bool ok = backend_quota(imap->server->backend, &call, 0, &quota, &err);
+    arena_release(&arena);
+    if (ok)
+        imap->reviewed_events = events;
+    return ok || err.kind != ERR_DENIED;
+}
+
 void imap_set_work(struct imap *imap, void *work, void (*work_free)(void *work))
 {
     BUG_ON(imap->work);

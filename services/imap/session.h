@@ -96,6 +96,7 @@ struct imap {
 
     /* The account, from login on. */
     struct account *account;
+    uint64_t reviewed_events; /* account_rights_events when store took the token last */
     struct buf token;
     int64_t token_expires_ms;
     struct buf login;                 /* the address */
@@ -130,6 +131,10 @@ struct imap {
 extern const struct session_ops imap_ops; /* `user` of the listener: struct imap_server */
 
 void imap_enter(struct imap *imap, enum imap_state state);
+/* Asks store whether it still takes the session's token, if there was an event by which that may
+ * have ended: for who would ask store nothing otherwise, or have another session of the account
+ * ask. False: it does not. */
+bool imap_review(struct imap *imap) MUST_USE;
 /* For RPCs on behalf of the session, results in the command's arena; renews the token when it is
  * about to end. */
 struct backend_call imap_call(struct imap *imap);

@@ -6,6 +6,7 @@
 #include "common/text/base64.h"
 #include "common/text/utf8.h"
 #include "services/store/directory_core.h"
+#include "services/store/publish.h"
 
 #define NAME_MAX_BYTES 256
 #define ARENA_MAX (64 * 1024) /* of a change */
@@ -205,11 +206,14 @@ static bool remove_key(const struct directory_change *change, void *ctx, struct 
     struct tls_key_change *k = ctx;
     const struct tls_key_row *row = NULL;
     TRY(find_row(change->now, k->fingerprint, &row, err));
+    k->row.account_id = row->account_id;
     return directory_sql_remove_tls_key(change->db, row->id, err);
 }
 
 bool directory_remove_tls_key(struct store *store, struct str fingerprint, struct err *err)
 {
     struct tls_key_change k = {.fingerprint = fingerprint};
-    return directory_change(store, remove_key, &k, err);
+    TRY(directory_change(store, remove_key, &k, err));
+    publish_sessions_ended(store, k.row.account_id);
+    return true;
 }

@@ -324,6 +324,31 @@ def test_a_key_that_is_removed_ends_what_it_began(system, known):
         assert again.greeting.startswith(b"* OK ") and not again.offers_external
 
 
+def test_a_key_that_is_removed_ends_sessions_that_wait(system, known):
+    """At once, though others of the account, whose sessions go on, show the same mailboxes."""
+    waiting = [Imaps(system, known.context()) for _ in range(3)]
+    others = [Imaps(system, insecure()) for _ in range(2)]
+    try:
+        assert all(client.plain().startswith(client.right) for client in others)
+        for client in (waiting[0], others[0]):
+            assert client.command("SELECT INBOX").startswith(b"a OK")
+        for client in (*others, *waiting[:2]):
+            client.send("i IDLE\r\n")
+            assert client.line().startswith(b"+ ")
+        known.remove(system)
+        for client in waiting[:2]:
+            client.socket.settimeout(10)
+            assert client.line().startswith(b"* BYE ")
+        assert waiting[2].command("NOOP").startswith(b"* BYE ")
+        for client in others:
+            client.send("DONE\r\n")
+            assert client.line().startswith(b"i OK")
+            assert client.command("NOOP").startswith(b"a OK")
+    finally:
+        for client in (*waiting, *others):
+            client.close()
+
+
 def test_a_new_password_ends_all_sessions_but_no_key(system, known):
     with Imaps(system, known.context()) as client:
         system.command("password", "set", "ann", stdin=PASSWORD + "\n")
