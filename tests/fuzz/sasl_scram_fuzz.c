@@ -1,5 +1,6 @@
 /* Target functions: scram_parse_client_first, scram_parse_client_final, scram_secret_parse.
- * Properties: what was parsed lies inside the message; a stored secret survives its text form. */
+ * Properties: what was parsed lies inside the message; a short nonce is a
+ * refusal; a stored secret survives its text form. */
 #include "common/auth/scram.h"
 #include "common/base/bug.h"
 
@@ -38,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_inside(first.bare, message);
         check_inside(first.nonce, message);
         BUG_ON(first.gs2_header.len + first.bare.len != message.len);
-        BUG_ON(first.username.len == 0 || first.nonce.len < SCRAM_CLIENT_NONCE_MIN);
+        BUG_ON(first.username.len == 0 || first.nonce.len == 0);
+        BUG_ON(!first.refusal && first.nonce.len < SCRAM_CLIENT_NONCE_MIN);
     }
     if (scram_parse_client_final(message, &arena, &final, &err)) {
         check_inside(final.without_proof, message);
