@@ -83,6 +83,11 @@ struct address_entry {
 bool address_list_parse(struct str value, size_t max, struct arena *arena,
                         struct address_entry **ret_first, struct err *err) MUST_USE;
 
+/* The same, but of a list that is longer, or takes more than half of what is left of the arena, the
+ * first entries; a group that is cut has its end. What comes behind them is not looked at. */
+bool address_list_parse_first(struct str value, size_t max, struct arena *arena,
+                              struct address_entry **ret_first, struct err *err) MUST_USE;
+
 /* The one address of a From field: false when there are none or several, or it is invalid. */
 bool address_list_single(const struct address_entry *first, struct address *ret_address,
                          struct err *err) MUST_USE;

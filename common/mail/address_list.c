@@ -17,14 +17,27 @@ struct list_parser {
     struct address_entry *first;
     struct address_entry **next;
     size_t room;        /* entries that may still be added */
+    size_t arena_end;   /* no entry is added when so much of the arena is used */
+    bool keeps_first;   /* without room the list ends, instead of being refused */
+    bool is_full;       /* it has ended so */
     struct buf name;    /* scratch */
     struct buf local;   /* scratch */
     struct str comment; /* the last one met in this mailbox */
     bool in_group;
 };
 
+/* For one more entry, and for the end of its group. */
+static bool has_room(const struct list_parser *p, const struct address_entry *entry)
+{
+    bool is_end = entry->group_end;
+    return p->room >= 1u + (p->in_group && !is_end) && (is_end || p->arena->used < p->arena_end);
+}
+
 static void add_entry(struct list_parser *p, struct address_entry entry)
 {
+    p->is_full = p->keeps_first && !has_room(p, &entry);
+    if (p->is_full)
+        return;
     struct address_entry *e = p->room > 0 ? arena_new(p->arena, struct address_entry) : NULL;
     if (!e) {
         cursor_fail_too_long(&p->c, "address list");
@@ -172,6 +185,7 @@ static void begin_group(struct list_parser *p)
     p->in_group = true;
     add_entry(
         p, (struct address_entry){.name = finish_name(p, buf_str(&p->name)), .group_start = true});
+    p->in_group = !p->is_full;
 }
 
 static void end_group(struct list_parser *p)
@@ -213,7 +227,7 @@ static void take_list(struct list_parser *p)
     struct str ignored;
     for (;;) {
         cfws_skip(&p->c, &ignored);
-        if (cursor_at_end(&p->c))
+        if (cursor_at_end(&p->c) || p->is_full)
             break;
         if (cursor_skip(&p->c, ';'))
             end_group(p);
@@ -224,20 +238,34 @@ static void take_list(struct list_parser *p)
         end_group(p);
 }
 
+static bool parse_list(struct list_parser *p, struct address_entry **ret_first, struct err *err)
+{
+    p->next = &p->first;
+    buf_init(&p->name, PHRASE_LEN_MAX);
+    buf_init(&p->local, PHRASE_LEN_MAX);
+    take_list(p);
+    buf_release(&p->name);
+    buf_release(&p->local);
+    if (!cursor_check(&p->c, err))
+        return err_wrap(err, "address list");
+    *ret_first = p->first;
+    return true;
+}
+
 bool address_list_parse(struct str value, size_t max, struct arena *arena,
                         struct address_entry **ret_first, struct err *err)
 {
     struct list_parser p = {.c = cursor_init(value), .arena = arena, .room = max};
-    p.next = &p.first;
-    buf_init(&p.name, PHRASE_LEN_MAX);
-    buf_init(&p.local, PHRASE_LEN_MAX);
-    take_list(&p);
-    buf_release(&p.name);
-    buf_release(&p.local);
-    if (!cursor_check(&p.c, err))
-        return err_wrap(err, "address list");
-    *ret_first = p.first;
-    return true;
+    return parse_list(&p, ret_first, err);
+}
+
+bool address_list_parse_first(struct str value, size_t max, struct arena *arena,
+                              struct address_entry **ret_first, struct err *err)
+{
+    struct list_parser p = {
+        .c = cursor_init(value), .arena = arena, .room = max, .keeps_first = true};
+    p.arena_end = arena->used + (arena->limit - arena->used) / 2;
+    return parse_list(&p, ret_first, err);
 }
 
 bool address_list_single(const struct address_entry *first, struct address *ret_address,

@@ -68,13 +68,14 @@ static void take_list(struct envelope_reader *r, size_t index, struct str value)
     struct err err;
     if (r->bad_lists & 1u << index)
         return;
-    if (!address_list_parse(value, ENVELOPE_ADDRESSES_MAX, r->arena, end, &err)) {
+    size_t room = ENVELOPE_ADDRESSES_MAX - r->counts[index];
+    if (!address_list_parse_first(value, room, r->arena, end, &err)) {
         r->bad_lists |= 1u << index;
         *list = NULL;
         return;
     }
-    while (*end)
-        end = &(*end)->next;
+    for (; *end; end = &(*end)->next)
+        r->counts[index]++;
     r->ends[index] = end;
 }
 

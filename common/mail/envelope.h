@@ -14,7 +14,7 @@
  *         envelope_reader_take(&reader, &field);
  */
 
-#define ENVELOPE_ADDRESSES_MAX 10000 /* in one field */
+#define ENVELOPE_ADDRESSES_MAX 10000 /* in one list; of a longer one the first are kept */
 #define ENVELOPE_LISTS 6             /* From to Bcc */
 
 /* Absent fields are STR_NULL or NULL. All texts are valid UTF-8 without NUL. */
@@ -37,6 +37,7 @@ struct envelope_reader {
     struct arena *arena;
     unsigned bad_lists; /* bits of the lists that had a field which is no list */
     struct address_entry **ends[ENVELOPE_LISTS]; /* where the next field of that name goes on */
+    size_t counts[ENVELOPE_LISTS];               /* of their entries */
 };
 
 /* The envelope must be zeroed. */

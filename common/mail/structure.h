@@ -30,8 +30,9 @@
  */
 
 /* Raised with every change of what the parser makes of a message: stored ones are then parsed anew.
- * 2: NUL ends no delimiter; an extended parameter without charset keeps its value. */
-#define STRUCTURE_VERSION 2
+ * 2: NUL ends no delimiter; an extended parameter without charset keeps its value.
+ * 3: of a list of very many addresses the first are kept. */
+#define STRUCTURE_VERSION 3
 #define STRUCTURE_DEPTH_MAX 100   /* parts within parts */
 #define STRUCTURE_PARTS_MAX 10000 /* in one message */
 #define STRUCTURE_PREVIEW_MAX 256 /* characters */

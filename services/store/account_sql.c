@@ -196,8 +196,8 @@ static const char *const migrations[] = {
     /* Is there to be a text index (text_index.h)? */
     "ALTER TABLE account ADD COLUMN text_index INTEGER NOT NULL DEFAULT 1;",
 
-    /* Without messages there is nothing to be parsed anew by STRUCTURE_VERSION 2. */
-    "UPDATE upgrade SET version = 2 WHERE kind = 1 AND NOT EXISTS (SELECT 1 FROM message);",
+    /* Without messages there is nothing to be parsed anew by the present STRUCTURE_VERSION. */
+    "UPDATE upgrade SET version = 3 WHERE kind = 1 AND NOT EXISTS (SELECT 1 FROM message);",
 
     /* RFC 4314: what others may do with a mailbox. The owner may do everything and has no row. */
     "CREATE TABLE acl ("

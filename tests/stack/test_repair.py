@@ -272,7 +272,7 @@ def test_old_data_is_upgraded_in_the_background(make_mailrail):
     wait_until(lambda: mailrail.log().count("pkg=store version=") == 3, 60, "another store")
     wait_until(mailrail.is_ready, 60, "readiness of all services")
     mailrail.deliver(subject="other")
-    wait_until(lambda: upgraded_to(mailrail) == [(2, 0), (2, 0)], 120, "the upgrade")
+    wait_until(lambda: upgraded_to(mailrail) == [(3, 0), (2, 0)], 120, "the upgrade")
     with index_of(mailrail) as database:
         assert database.execute("SELECT count(*) FROM message WHERE preview = 'old'").fetchone() == (0,)
         assert database.execute("SELECT count(DISTINCT thread_id) FROM message").fetchone() == (2,)

@@ -16,16 +16,12 @@ static void teardown(void)
 
 TestSuite(address_list, .init = setup, .fini = teardown);
 
-/* "name <addr>|" for each; groups as "name:|" and ";|"; "error" for a refusal. */
-static struct str describe(struct str in, size_t max)
+/* "name <addr>|" for each; groups as "name:|" and ";|". */
+static struct str describe_list(const struct address_entry *list)
 {
-    struct address_entry *list = NULL;
-    struct err err;
-    if (!address_list_parse(in, max, &arena, &list, &err))
-        return STR("error");
     struct buf out;
     buf_init(&out, 64 * 1024);
-    for (struct address_entry *e = list; e; e = e->next) {
+    for (const struct address_entry *e = list; e; e = e->next) {
         buf_append(&out, e->name);
         if (e->group_start || e->group_end) {
             buf_append(&out, e->group_start ? STR(":") : STR(";"));
@@ -40,6 +36,14 @@ static struct str describe(struct str in, size_t max)
     struct str copy = arena_copy(&arena, buf_str(&out));
     buf_release(&out);
     return copy;
+}
+
+/* "error" for a refusal. */
+static struct str describe(struct str in, size_t max)
+{
+    struct address_entry *list = NULL;
+    struct err err;
+    return address_list_parse(in, max, &arena, &list, &err) ? describe_list(list) : STR("error");
 }
 
 Test(address_list, lists_of_rfc_5322_and_of_the_world)
@@ -112,6 +116,44 @@ Test(address_list, the_number_of_entries_is_limited)
 {
     cr_assert(str_eq(describe(STR("a@x.org,b@x.org"), 1), STR("error")));
     cr_assert(str_eq(describe(STR("a@x.org"), 1), STR(" <a@x.org>|")));
+}
+
+static void check_first(const char *in, size_t max, const char *want)
+{
+    struct address_entry *list = NULL;
+    struct err err;
+    cr_assert(address_list_parse_first(str_from_cstr(in), max, &arena, &list, &err), "%s", in);
+    struct str got = describe_list(list);
+    cr_expect(str_eq(got, str_from_cstr(want)), "%s, %zu: %.*s", in, max, STR_ARG(got));
+}
+
+Test(address_list, of_a_longer_list_the_first_are_given)
+{
+    check_first("a@x.org,b@x.org", 1, " <a@x.org>|");
+    check_first("a@x.org,b@x.org", 2, " <a@x.org>| <b@x.org>|");
+    check_first("a@x.org, \"no end", 0, "");
+    check_first("g: a@x.org, b@x.org;", 4, "g:| <a@x.org>| <b@x.org>|;|");
+    check_first("g: a@x.org, b@x.org;", 3, "g:| <a@x.org>|;|");
+    check_first("g: a@x.org, b@x.org;", 2, "g:|;|");
+    check_first("c@x.org, g: a@x.org;", 2, " <c@x.org>|");
+}
+
+/* Ever so many, with long names: the arena is not used up. */
+Test(address_list, the_first_leave_half_of_the_arena)
+{
+    struct address_entry *list = NULL;
+    struct err err;
+    struct buf value;
+    size_t count = 0;
+    buf_init(&value, 16 << 20);
+    for (int i = 0; i < 50000; i++)
+        buf_printf(&value, "\"%0100d\" <a@x.org>,\r\n ", i);
+    cr_assert(address_list_parse_first(buf_str(&value), SIZE_MAX, &arena, &list, &err));
+    for (const struct address_entry *e = list; e; e = e->next)
+        count++;
+    cr_expect(count > 1000 && count < 50000 && !arena.exhausted, "%zu", count);
+    cr_expect(arena.used < arena.limit * 3 / 5);
+    buf_release(&value);
 }
 
 Test(address_list, from_must_be_one_valid_address)

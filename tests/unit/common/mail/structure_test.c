@@ -133,6 +133,20 @@ Test(structure, limits_make_the_rest_opaque)
     }
 }
 
+/* RFC 5322 knows no limit; what is stored of such a message has one. */
+Test(structure, of_very_many_addresses_the_first_are_kept)
+{
+    struct str message = repeat("To: ", "a.name@addressee.example.org,\r\n ", 50000);
+    const struct structure *s = structure_parse_prefixed(
+        STR("Message-ID: <X@example.org>\r\nCc: b@example.org\r\n"), message, &arena);
+    size_t count = 0;
+    for (const struct address_entry *a = s->envelope->to; a; a = a->next)
+        count++;
+    cr_expect_eq(count, ENVELOPE_ADDRESSES_MAX, "%zu", count);
+    cr_expect(s->envelope->cc && !str_is_null(s->message_id_canonical));
+    free((void *)(uintptr_t)message.ptr);
+}
+
 Test(structure, a_small_arena_makes_the_rest_opaque_and_stays_usable)
 {
     struct str message =
