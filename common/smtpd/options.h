@@ -28,8 +28,8 @@ struct smtpd_options {
 #define SMTPD_OPTIONS                                                                              \
     OPTION_LIST(smtpd_options, listen, "0.0.0.0,::", "addresses to listen on"),                    \
         OPTION_BOOL(smtpd_options, limit_connections, "true",                                      \
-                    "limit connections and failed logins by address and network; never in "        \
-                    "localserve"),                                                                 \
+                    "limit connections, and failed logins where users log in, by address and "     \
+                    "network; never in localserve"),                                               \
         OPTION_BOOL(smtpd_options, steering, "false",                                              \
                     "fail as the local part of an address asks (a451@..., rcptto550@...): only "   \
                     "in localserve"),                                                              \

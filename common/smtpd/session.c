@@ -141,7 +141,7 @@ struct smtp_reply smtpd_with_id(struct smtpd_session *s, struct smtp_reply reply
 struct smtp_reply smtpd_failed(struct smtpd_session *s, const char *what, const struct err *err)
 {
     bool passes = err_is_transient(err->kind) && err->kind != ERR_NO_SPACE;
-    if (passes || err->kind == ERR_LIMIT)
+    if (passes || err->kind == ERR_LIMIT || err->kind == ERR_NOT_FOUND)
         log_warn(smtpd_log(s), what, LOG_ERR(err));
     else
         log_error(smtpd_log(s), what, LOG_ERR(err));

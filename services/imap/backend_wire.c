@@ -39,8 +39,7 @@ bool backend_ask(struct backend *b, const struct backend_call *call, const char 
                  const ProtobufCMessage *request, ProtobufCMessage **ret_reply, struct err *err)
 {
     struct rpc_context context = rpc_context_ms(call->cid, CALL_MS);
-    return rpc_call(b->mailboxes, &context, method, request, call->arena, ret_reply, err) ||
-           err_wrap(err, "%s", method);
+    return rpc_call(b->mailboxes, &context, method, request, call->arena, ret_reply, err);
 }
 
 bool backend_change(struct backend *b, const struct backend_call *call, const char *method,

@@ -332,6 +332,7 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [ACL_ROOM] = "SELECT count(*), ifnull(sum(length(CAST(name AS BLOB))), 0),"
                  " (SELECT count(*) FROM acl) FROM mailbox",
     [ACL_FORGET] = "DELETE FROM acl WHERE account_id = ?",
+    [ACL_FORGET_LOST] = "DELETE FROM acl WHERE mailbox_id NOT IN (SELECT id FROM mailbox)",
     [ACL_SET_MAILBOX] = "UPDATE acl SET mailbox_id = ?2 WHERE mailbox_id = ?1",
     [ACL_HAS_READER] = "SELECT 1 FROM acl WHERE account_id = ? AND negative = 0",
 

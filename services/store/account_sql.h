@@ -61,6 +61,7 @@ enum account_statement {
     ACL_OF,
     ACL_ACCOUNTS,
     ACL_FORGET,
+    ACL_FORGET_LOST,
     ACL_ROOM,
     ACL_SET_MAILBOX,
     ACL_HAS_READER,

@@ -75,6 +75,27 @@ void acl_forget_account(struct store *store, uint64_t account_id)
 
 /* ---- The repair */
 
+static bool run_forget_lost(struct change *c, void *op, struct err *err)
+{
+    uint64_t *count = op;
+    struct db_query q = db_query(c->db, ACL_FORGET_LOST);
+    TRY(db_run(&q, err));
+    *count = db_changes(c->db);
+    return true;
+}
+
+/* Rights to mailboxes that do not exist. */
+static bool forget_lost(struct account *account, struct job *job, struct err *err)
+{
+    static const struct change_type type = {.run = run_forget_lost};
+    uint64_t count = 0;
+    struct change_request request = {.type = &type, .op = &count};
+    TRY(account_change(account, &request, err));
+    if (count > 0)
+        job_line(job, "%" PRIu64 " rights to mailboxes that do not exist are taken away", count);
+    return true;
+}
+
 static bool repair_one(struct account *account, const struct acl_account *a, struct job *job,
                        struct err *err)
 {
@@ -107,7 +128,7 @@ bool acl_repair(struct account *account, struct job *job, struct err *err)
 {
     struct acl_accounts accounts = {0};
     pthread_mutex_lock(&account->acl_lock);
-    bool ok = read_accounts(account, &accounts, err);
+    bool ok = forget_lost(account, job, err) && read_accounts(account, &accounts, err);
     for (size_t i = 0; ok && i < accounts.list.len; i++)
         ok = repair_one(account, &accounts.list.items[i], job, err);
     pthread_mutex_unlock(&account->acl_lock);

@@ -36,6 +36,7 @@ static const char *const remedies[FINDING_KINDS] = {
     [FINDING_TRAINING] = "mark it as junk or not junk in a mail program",
     [FINDING_USE] = "see recalculate",
     [FINDING_STRUCTURE] = "see reparse",
+    [FINDING_SHARE] = "see recalculate",
     [FINDING_FILE_MISSING] = "its text is lost, unless a backup has it: see restore; "
                              "remove-lost takes it out of its mailbox",
     [FINDING_FILE_SIZE] = "see fix-message-sizes",
@@ -282,9 +283,7 @@ static bool verify_reader(struct account *account, const struct acl_account *a, 
     TRY(directory_has_share(account->store, account->id, a->id, &found, err));
     if (a->is_reader && !found)
         findings_add(f, FINDING_SHARE,
-                     "the directory does not know that account %" PRIu64
-                     " has rights here (see recalculate)",
-                     a->id);
+                     "the directory does not know that account %" PRIu64 " has rights here", a->id);
     return true;
 }
 

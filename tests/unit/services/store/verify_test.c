@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include "services/store/acl.h"
 #include "services/store/mailbox_ops.h"
 #include "services/store/repair.h"
 #include "services/store/upgrade.h"
@@ -67,7 +68,7 @@ Test(verify, damaged_rows_are_named)
 
 static bool recalculate(void)
 {
-    return repair_counts(f.account, NULL, &f.err);
+    return repair_counts(f.account, NULL, &f.err) && acl_repair(f.account, NULL, &f.err);
 }
 
 static bool fix_uids(void)
@@ -132,6 +133,9 @@ Test(verify, remedies_work)
          " WHERE name = 'Trash'",
          "rename it in a mail program", rename_trash},
         {"UPDATE message SET structure = x'ffffff00' WHERE uid = 1", "see reparse", reparse},
+        {"INSERT INTO acl VALUES (99, 7, 0, 'bob@example.org', 1)",
+         "rights of bob@example.org to mailbox 99, which does not exist (see recalculate)",
+         recalculate},
         {NULL, "remove-lost", remove_lost}, /* of a file */
     };
     fixture_deliver(&f, "Inbox", TEXT);
