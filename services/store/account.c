@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/sys/file.h"
 #include "services/store/erase.h"
+#include "services/store/first_mailboxes.h"
 #include "services/store/mailbox.h"
 #include "services/store/message_files.h"
 #include "services/store/publish.h"
@@ -242,11 +243,12 @@ void account_read_end(struct account *account, struct db *db)
 /* What a new account has (spec 20 1.2). Repeats itself when a crash ended the first attempt. */
 static bool make_contents(struct db *db, void *ctx, struct err *err)
 {
-    (void)ctx;
+    const struct account *account = ctx;
     struct db_query q = db_query(db, ACCOUNT_ADD);
     db_bind_u64(&q, MAILBOX_FIRST_MODSEQ);
     db_bind_i64(&q, clock_wall_s() / 2 + 1); /* 32 bits suffice beyond 2100 */
-    return db_run(&q, err) && mailbox_add_defaults(db, (uint32_t)(clock_wall_s() / 2), err);
+    return db_run(&q, err) &&
+           first_mailboxes_add(db, account->store->config, (uint32_t)(clock_wall_s() / 2), err);
 }
 
 static bool is_new(struct account *account, bool *ret, struct err *err)
@@ -269,7 +271,7 @@ static bool open_database(struct account *account, struct err *err)
     bool make;
     TRY(is_new(account, &make, err));
     return !make || (directory_make_durable(directory.text, 0770, 2, err) &&
-                     db_group_run(account->group, make_contents, NULL, DB_DURABLE, err));
+                     db_group_run(account->group, make_contents, account, DB_DURABLE, err));
 }
 
 static void init_locks(struct account *account)

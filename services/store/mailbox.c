@@ -174,24 +174,11 @@ static bool subscribe_to(struct db *db, struct str name, struct err *err)
     return db_run(&q, err);
 }
 
-bool mailbox_add_defaults(struct db *db, uint32_t uidvalidity, struct err *err)
+bool mailbox_add_first(struct db *db, struct str name, uint64_t parent_id, uint32_t uidvalidity,
+                       struct str special_use, struct err *err)
 {
-    static const struct {
-        struct str name, special_use;
-    } defaults[] = {
-        {STR_INIT("Inbox"), {NULL, 0}},
-        {STR_INIT("Archive"), STR_INIT("\\Archive")},
-        {STR_INIT("Drafts"), STR_INIT("\\Drafts")},
-        {STR_INIT("Junk"), STR_INIT("\\Junk")},
-        {STR_INIT("Sent"), STR_INIT("\\Sent")},
-        {STR_INIT("Trash"), STR_INIT("\\Trash")},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
-        TRY(add_row(db, defaults[i].name, 0, uidvalidity, defaults[i].special_use,
-                    MAILBOX_FIRST_MODSEQ, err));
-        TRY(subscribe_to(db, defaults[i].name, err));
-    }
-    return true;
+    return add_row(db, name, parent_id, uidvalidity, special_use, MAILBOX_FIRST_MODSEQ, err) &&
+           subscribe_to(db, name, err);
 }
 
 bool mailbox_take_uidvalidity(struct db *db, uint32_t *ret, struct err *err)

@@ -69,8 +69,9 @@ bool mailbox_touch(struct change *c, struct mailbox *m, struct err *err) MUST_US
 /* The account's next UIDVALIDITY: no two mailboxes made after the first ones share one. */
 bool mailbox_take_uidvalidity(struct db *db, uint32_t *ret, struct err *err) MUST_USE;
 
-/* Those of a new account (spec 20 1.2). */
-bool mailbox_add_defaults(struct db *db, uint32_t uidvalidity, struct err *err) MUST_USE;
+/* One of those of a new account, subscribed: for first_mailboxes.h. */
+bool mailbox_add_first(struct db *db, struct str name, uint64_t parent_id, uint32_t uidvalidity,
+                       struct str special_use, struct err *err) MUST_USE;
 
 /* Names that a change made, parents first. In arena. */
 struct created {

@@ -1,6 +1,7 @@
 #include "services/store/auth_door.h"
 #include "services/store/delivery_door.h"
 #include "services/store/directory_door.h"
+#include "services/store/first_mailboxes.h"
 #include "services/store/mailboxes_door.h"
 #include "services/store/maintenance_door.h"
 #include "services/store/queue_door.h"
@@ -68,6 +69,7 @@ int main(int argc, char **argv)
         .options = store_options,
         .option_count = store_option_count,
         .config_size = sizeof(struct store_config),
+        .check = first_mailboxes_check_config,
         .start = start,
         .stop = stop,
     };

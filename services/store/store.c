@@ -59,6 +59,15 @@ const struct option store_options[] = {
         store_config, forbid_anyone, "false",
         "let nobody share mailboxes with anyone, which is every account of the server; what "
         "was shared so is hidden while it is set"),
+    OPTION_STRING(store_config, mailbox_archive, "Archive",
+                  "the mailbox of a new account for its archive, empty for none"),
+    OPTION_STRING(store_config, mailbox_drafts, "Drafts", "the same for drafts"),
+    OPTION_STRING(store_config, mailbox_junk, "Junk", "the same for junk"),
+    OPTION_STRING(store_config, mailbox_sent, "Sent", "the same for what was sent"),
+    OPTION_STRING(store_config, mailbox_trash, "Trash", "the same for what was thrown away"),
+    OPTION_LIST(store_config, mailboxes, "",
+                "further mailboxes of a new account; when these and the five above are empty, the "
+                "five are as by default"),
 };
 const size_t store_option_count = ARRAY_LEN(store_options);
 

@@ -39,6 +39,9 @@ struct store_config {
     uint64_t queue_max_attempts;
     uint64_t queue_connections_per_domain; /* over all deliverers */
     bool forbid_anyone;                    /* in access lists (acl.h) */
+    /* Of new accounts: first_mailboxes.h. */
+    struct str mailbox_archive, mailbox_drafts, mailbox_junk, mailbox_sent, mailbox_trash;
+    struct str_list mailboxes;
 };
 
 extern const struct option store_options[];

@@ -174,3 +174,13 @@ def test_removed_account_ends_its_sessions(mailrail, sessions):
         assert client.line().startswith(b"* BYE ") and client.at_end()
     third.send(b"a LIST \"\" *\r\n")
     assert third.line().startswith(b"* BYE ") and third.at_end()
+
+
+def test_first_mailboxes_are_those_of_the_configuration(make_mailrail):
+    mailrail = make_mailrail(store={"mailbox_archive": "Old", "mailbox_drafts": "", "mailboxes": ["Lists/C"]})
+    with mailrail.imap() as imap:
+        listed = {line.decode() for line in imap.list()[1]}
+        subscribed = {line.decode().rpartition(" ")[2] for line in imap.lsub()[1]}
+    names = {line.rpartition(" ")[2]: line for line in listed}
+    assert set(names) == {"Inbox", "Old", "Junk", "Sent", "Trash", "Lists", "Lists/C"} == subscribed
+    assert r"\Archive" in names["Old"] and r"\Junk" in names["Junk"]
