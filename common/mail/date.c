@@ -248,7 +248,8 @@ static char *put_zone(char *at, int32_t zone_minutes)
     return put_digits(put_digits(at, minutes / 60, 2), minutes % 60, 2);
 }
 
-/* By hand: IMAP writes one for each message of a mailbox that a client looks at. */
+/* Both by hand: IMAP writes them for each message of a mailbox that a client looks at. */
+
 bool date_write(struct buf *out, struct date date)
 {
     struct date_fields f = date_to_fields(date);
@@ -265,4 +266,18 @@ bool date_write(struct buf *out, struct date date)
     *at++ = ' ';
     at = put_zone(at, date.zone_minutes);
     return buf_append(out, str_make(text, (size_t)(at - text)));
+}
+
+bool date_write_imap(struct buf *out, struct date date)
+{
+    struct date_fields f = date_to_fields(date);
+    char text[] = "\"dd-Mon-yyyy hh:mm:ss +zzzz\"";
+    put_digits(text + 1, f.day, 2);
+    if (f.day < 10)
+        text[1] = ' ';
+    put_text(text + 4, month_names[f.month - 1], 3);
+    put_digits(text + 8, f.year, 4);
+    put_time(text + 13, &f);
+    put_zone(text + 22, date.zone_minutes);
+    return buf_append(out, str_make(text, sizeof(text) - 1));
 }

@@ -40,6 +40,8 @@ bool date_parse(struct str value, struct date *ret_date, struct err *err) MUST_U
 
 /* Appends "Mon, 7 Feb 1994 21:52:25 -0800". */
 bool date_write(struct buf *out, struct date date);
+/* Appends " 7-Feb-1994 21:52:25 -0800" with its quotes: date-time of RFC 9051. */
+bool date_write_imap(struct buf *out, struct date date);
 
 struct date_fields date_to_fields(struct date date);
 /* ERR_SYNTAX names the field that is out of range (31 April, hour 24). */

@@ -16,39 +16,12 @@
 
 /* ---- Values */
 
-static char *two_digits(char *at, int value)
-{
-    at[0] = (char)('0' + value / 10);
-    at[1] = (char)('0' + value % 10);
-    return at + 2;
-}
-
-/* date-time = DQUOTE dd-Mon-yyyy SP hh:mm:ss SP zone DQUOTE. By hand: clients ask for it for all
- * messages of a mailbox. */
-static void write_date_time(struct buf *out, struct date date)
-{
-    struct date_fields f = date_to_fields(date);
-    int zone = date.zone_minutes < 0 ? -date.zone_minutes : date.zone_minutes;
-    char text[] = "\"dd-Mon-yyyy hh:mm:ss +zzzz\"";
-    two_digits(text + 1, f.day);
-    if (text[1] == '0')
-        text[1] = ' ';
-    memcpy(text + 4, date_month_name(f.month), 3);
-    two_digits(two_digits(text + 8, f.year / 100), f.year % 100);
-    two_digits(text + 13, f.hour);
-    two_digits(text + 16, f.minute);
-    two_digits(text + 19, f.second);
-    text[22] = date.zone_minutes < 0 ? '-' : '+';
-    two_digits(two_digits(text + 23, zone / 60), zone % 60);
-    buf_append(out, str_make(text, sizeof(text) - 1));
-}
-
 static void write_savedate(struct buf *out, const struct view_message *m)
 {
     if (m->saved_s == 0)
         buf_append(out, STR("NIL"));
     else
-        write_date_time(out, (struct date){.time_s = m->saved_s});
+        date_write_imap(out, (struct date){.time_s = m->saved_s});
 }
 
 static void write_flags(struct buf *out, const struct view_message *m)
@@ -120,7 +93,7 @@ static bool write_item(struct imap *imap, struct fetch_run *run, const struct fe
         write_flags(out, m->row);
         break;
     case FETCH_INTERNALDATE:
-        write_date_time(out, (struct date){m->row->received_s, m->row->zone_minutes});
+        date_write_imap(out, (struct date){m->row->received_s, m->row->zone_minutes});
         break;
     case FETCH_SAVEDATE:
         write_savedate(out, m->row);

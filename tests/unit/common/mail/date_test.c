@@ -64,6 +64,23 @@ Test(date, rfc_5322_dates_in_all_their_forms)
     }
 }
 
+Test(date, imap_writes_the_same_otherwise)
+{
+    static const struct {
+        struct date date;
+        const char *want;
+    } rows[] = {{{760686745, -480}, "\" 7-Feb-1994 21:52:25 -0800\""},
+                {{880106106, 345}, "\"21-Nov-1997 15:40:06 +0545\""}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf out;
+        buf_init(&out, 64);
+        cr_assert(date_write_imap(&out, rows[i].date));
+        cr_expect(str_eq(buf_str(&out), str_from_cstr(rows[i].want)), "%.*s",
+                  STR_ARG(buf_str(&out)));
+        buf_release(&out);
+    }
+}
+
 Test(date, fields_and_instants_agree_over_all_years)
 {
     for (int64_t time_s = -62135596800; time_s < 253402300800; time_s += 86400 * 97 + 12345) {
