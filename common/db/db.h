@@ -81,6 +81,9 @@ void db_bind_i64(struct db_query *q, int64_t value);
 void db_bind_str(struct db_query *q, struct str text);   /* TEXT; STR_NULL is NULL */
 void db_bind_blob(struct db_query *q, struct str bytes); /* BLOB; STR_NULL is NULL */
 void db_bind_null(struct db_query *q);
+/* All columns of the row on which the other query stands, from this one on, each as it is.
+ * Borrowed: that query must stay where it is until db_done. */
+void db_bind_columns(struct db_query *q, struct db_query *row, int first);
 
 /* True while there is a row. */
 bool db_step(struct db_query *q);

@@ -54,6 +54,31 @@ void db_bind_null(struct db_query *q)
     bound(q, q->stmt ? sqlite3_bind_null(q->stmt, q->next) : q->rc);
 }
 
+static void bind_column(struct db_query *q, struct db_query *row, int column)
+{
+    switch (sqlite3_column_type(row->stmt, column)) {
+    case SQLITE_INTEGER:
+        db_bind_i64(q, db_column_i64(row, column));
+        break;
+    case SQLITE_TEXT:
+        db_bind_str(q, db_column_str(row, column));
+        break;
+    case SQLITE_BLOB:
+        db_bind_blob(q, db_column_str(row, column));
+        break;
+    default: /* no table of ours has floating point numbers */
+        db_bind_null(q);
+        break;
+    }
+}
+
+void db_bind_columns(struct db_query *q, struct db_query *row, int first)
+{
+    int count = sqlite3_column_count(row->stmt);
+    for (int i = first; i < count; i++)
+        bind_column(q, row, i);
+}
+
 bool db_step(struct db_query *q)
 {
     if (q->rc != SQLITE_OK)

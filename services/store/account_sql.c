@@ -228,6 +228,16 @@ static const char *const migrations[] = {
     "uid, id, modseq, createseq, flags, keywords, size, prefix_size, received_s, saved_s, zone"
 /* Of a live message: parents and all that a child inherits. */
 #define THREAD_COLUMNS "id, thread_id, parents, muted, collapsed"
+/* What a copy of a message has as the message has it. */
+#define COPIED_COLUMNS                                                                             \
+    "received_s, cid, origin_mailbox_id, intended_mailbox_id, is_reject, is_forward, is_list,"     \
+    " is_dsn, remote_ip, masked_ip1, masked_ip2, masked_ip3, hello, mail_from_localpart,"          \
+    " mail_from_domain, rcpt_localpart, rcpt_domain, from_localpart, from_domain,"                 \
+    " from_org_domain, hello_is_valid, mail_from_is_valid, from_is_valid, hello_validation,"       \
+    " mail_from_validation, from_validation, dkim_domains, forwarded_hello,"                       \
+    " forwarded_dkim_domains, tls_version, tls_cipher, requiretls, message_id, message_id_hash,"   \
+    " subject_base, subject_hash, thread_id, muted, collapsed, content_hash, preview, prefix,"     \
+    " structure"
 #define MEMBER_COLUMNS "id, parents, muted, collapsed, missing_link, mailbox_id, uid"
 #define IS_LIVE "NOT EXISTS (SELECT 1 FROM erase WHERE erase.message_id = message.id)"
 
@@ -387,25 +397,13 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
         " thread_id, parents, missing_link, muted, collapsed, preview, prefix, structure)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
         " ?, ?, ?, ?, ?, ?)",
+    [MESSAGE_TO_COPY] = "SELECT " THREAD_COLUMNS ","
+                        " EXISTS (SELECT 1 FROM recipient WHERE message_id = message.id),"
+                        " ifnull(email_id, id), " COPIED_COLUMNS " FROM message WHERE id = ?",
     [MESSAGE_COPY] =
-        "INSERT INTO message (id, mailbox_id, uid, received_s, cid, origin_mailbox_id,"
-        " intended_mailbox_id, is_reject, is_forward, is_list, is_dsn, remote_ip, masked_ip1,"
-        " masked_ip2, masked_ip3, hello, mail_from_localpart, mail_from_domain, rcpt_localpart,"
-        " rcpt_domain, from_localpart, from_domain, from_org_domain, hello_is_valid,"
-        " mail_from_is_valid, from_is_valid, hello_validation, mail_from_validation,"
-        " from_validation, dkim_domains, forwarded_hello, forwarded_dkim_domains, tls_version,"
-        " tls_cipher, requiretls, message_id, message_id_hash, subject_base, subject_hash,"
-        " thread_id, parents, missing_link, muted, collapsed, content_hash, preview, prefix,"
-        " structure, email_id)"
-        " SELECT ?2, ?3, ?4, received_s, cid, origin_mailbox_id,"
-        " intended_mailbox_id, is_reject, is_forward, is_list, is_dsn, remote_ip, masked_ip1,"
-        " masked_ip2, masked_ip3, hello, mail_from_localpart, mail_from_domain, rcpt_localpart,"
-        " rcpt_domain, from_localpart, from_domain, from_org_domain, hello_is_valid,"
-        " mail_from_is_valid, from_is_valid, hello_validation, mail_from_validation,"
-        " from_validation, dkim_domains, forwarded_hello, forwarded_dkim_domains, tls_version,"
-        " tls_cipher, requiretls, message_id, message_id_hash, subject_base, subject_hash,"
-        " thread_id, ?5, 1, muted, collapsed, content_hash, preview, prefix,"
-        " structure, ifnull(email_id, id) FROM message WHERE id = ?1",
+        "INSERT INTO message (id, mailbox_id, uid, parents, missing_link, email_id, " COPIED_COLUMNS
+        ") VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [MESSAGE_THREAD] = "SELECT " THREAD_COLUMNS " FROM message WHERE id = ?",
     [THREAD_MEMBERS] =
         "SELECT " MEMBER_COLUMNS " FROM message"

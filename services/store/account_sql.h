@@ -94,6 +94,7 @@ enum account_statement {
 
     /* message */
     MESSAGE_ADD,
+    MESSAGE_TO_COPY,
     MESSAGE_COPY,
     MESSAGE_THREAD,
     THREAD_MEMBERS,

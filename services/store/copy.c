@@ -1,13 +1,15 @@
 #include "services/store/copy.h"
 
 #include "common/base/clock.h"
-#include "common/sys/file.h"
+#include "services/store/copy_files.h"
 #include "services/store/flags.h"
 #include "services/store/mailbox_name.h"
 #include "services/store/message_files.h"
 #include "services/store/thread.h"
 #include "services/store/training.h"
 #include "services/store/upgrade.h"
+
+#include <inttypes.h>
 
 /* The entry as it will be in the destination: keywords by that mailbox's list, and its junk rules.
  */
@@ -39,22 +41,45 @@ static bool move_one(struct change *c, const struct copy *op, struct mailbox *fr
     return db_run(&q, err);
 }
 
-static bool copy_row(struct change *c, uint64_t from_id, const struct mailbox *to,
+/* From the columns of MESSAGE_TO_COPY. */
+static bool add_copy(struct change *c, struct db_query *original, const struct mailbox *to,
                      const struct entry *copy, struct err *err)
 {
     struct thread_place thread;
-    TRY(thread_assign_copy(c, from_id, &thread, err));
+    TRY(thread_place_copy(original, c->arena, &thread, err));
     struct db_query q = db_query(c->db, MESSAGE_COPY);
-    db_bind_u64(&q, from_id);
     db_bind_u64(&q, copy->id);
     db_bind_u64(&q, to->id);
     db_bind_u64(&q, copy->uid);
     db_bind_blob(&q, thread.parents);
-    TRY(db_run(&q, err) && upgrade_note_thread(c, copy->id, err));
-    q = db_query(c->db, RECIPIENT_COPY);
-    db_bind_u64(&q, from_id);
-    db_bind_u64(&q, copy->id);
+    db_bind_columns(&q, original, 6);
     return db_run(&q, err);
+}
+
+static bool copy_recipients(struct change *c, uint64_t from_id, uint64_t to_id, struct err *err)
+{
+    struct db_query q = db_query(c->db, RECIPIENT_COPY);
+    db_bind_u64(&q, from_id);
+    db_bind_u64(&q, to_id);
+    return db_run(&q, err);
+}
+
+static bool copy_row(struct change *c, uint64_t from_id, const struct mailbox *to,
+                     const struct entry *copy, struct err *err)
+{
+    struct err failure;
+    struct db_query q = db_query(c->db, MESSAGE_TO_COPY);
+    db_bind_u64(&q, from_id);
+    bool found = db_step(&q);
+    bool has_recipients = found && db_column_u64(&q, 5) != 0;
+    bool ok = found && add_copy(c, &q, to, copy, &failure);
+    TRY(db_done(&q, err));
+    if (!found)
+        return err_set(err, ERR_CORRUPT, "message %" PRIu64 " has no row", from_id);
+    if (!ok)
+        *err = failure;
+    return ok && upgrade_note_thread(c, copy->id, err) &&
+           (!has_recipients || copy_recipients(c, from_id, copy->id, err));
 }
 
 static bool copy_one(struct change *c, const struct copy *op, struct mailbox *from,
@@ -63,8 +88,7 @@ static bool copy_one(struct change *c, const struct copy *op, struct mailbox *fr
     TRY(change_use(c, e->size, op->quota_bytes, err));
     TRY(prepare_entry(c, op, from, to, e, copy, err));
     copy->id = op->first_id + op->copied.len;
-    TRY(file_link_or_copy(account_message_path(c->account, e->id).text,
-                          account_message_path(c->account, copy->id).text, err));
+    copy_files_add(op->files, e->id, copy->id);
     change_sync_file(c, copy->id);
     return entry_add(c, to, copy, err) && copy_row(c, e->id, to, copy, err) &&
            training_note(c, copy->id, 0, copy->flags, err);
@@ -73,10 +97,6 @@ static bool copy_one(struct change *c, const struct copy *op, struct mailbox *fr
 static bool transfer(struct change *c, struct copy *op, struct mailbox *from, struct mailbox *to,
                      struct err *err)
 {
-    op->source = uids_new(c->arena, op->uids.len);
-    op->copied = uids_new(c->arena, op->uids.len);
-    if (!op->source.items || !op->copied.items)
-        return err_set(err, ERR_LIMIT, "too many messages for one call");
     for (size_t i = 0; i < op->uids.len; i++) {
         struct entry e, result;
         bool found;
@@ -93,6 +113,23 @@ static bool transfer(struct change *c, struct copy *op, struct mailbox *from, st
     return true;
 }
 
+/* All or nothing: what a failure leaves is taken back with the change. */
+static bool transfer_all(struct change *c, struct copy *op, struct mailbox *from,
+                         struct mailbox *to, struct err *err)
+{
+    op->source = uids_new(c->arena, op->uids.len);
+    op->copied = uids_new(c->arena, op->uids.len);
+    op->files = op->move ? NULL : copy_files_new(c->account, op->uids.len, c->arena);
+    if (!op->source.items || !op->copied.items || (!op->move && !op->files))
+        return err_set(err, ERR_LIMIT, "too many messages for one call");
+    bool ok = transfer(c, op, from, to, err);
+    if (ok && op->files)
+        return copy_files_end(op->files, err);
+    if (op->files)
+        copy_files_drop(op->files);
+    return ok;
+}
+
 static bool run(struct change *c, void *ctx, struct err *err)
 {
     struct copy *op = ctx;
@@ -103,7 +140,7 @@ static bool run(struct change *c, void *ctx, struct err *err)
         return err_wrap(err, "destination %.*s", STR_ARG(op->to));
     if (from.id == to.id)
         return err_set(err, ERR_CONFLICT, "source and destination are the same mailbox");
-    TRY(transfer(c, op, &from, &to, err));
+    TRY(transfer_all(c, op, &from, &to, err));
     op->uidvalidity = to.uidvalidity;
     op->modseq = to.modseq;
     if (op->copied.len == 0)

@@ -10,6 +10,8 @@
  * old UID reads it as before (docs/decisions, "a move keeps the message").
  */
 
+struct copy_files;
+
 struct copy {
     /* Arguments. */
     uint64_t mailbox_id;
@@ -27,6 +29,7 @@ struct copy {
     struct uids copied; /* parallel */
     uint64_t modseq;    /* of the change; the destination's when nothing changed */
     uint64_t first_id;  /* private */
+    struct copy_files *files;
 };
 
 /* ERR_NOT_FOUND: no such mailbox or destination; ERR_CONFLICT: they are the same; ERR_LIMIT: over

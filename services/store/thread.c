@@ -136,14 +136,9 @@ bool thread_assign(struct change *c, uint64_t id, const struct thread_keys *keys
     return true;
 }
 
-bool thread_assign_copy(struct change *c, uint64_t original, struct thread_place *ret,
-                        struct err *err)
+bool thread_place_copy(struct db_query *original, struct arena *arena, struct thread_place *ret,
+                       struct err *err)
 {
-    bool found;
     *ret = (struct thread_place){.missing_link = true};
-    struct db_query q = db_query(c->db, MESSAGE_THREAD);
-    db_bind_u64(&q, original);
-    TRY(find_parent(&q, 0, c->arena, ret, &found, err));
-    return found ||
-           err_set(err, ERR_CORRUPT, "message %llu has no row", (unsigned long long)original);
+    return become_child(original, 0, arena, ret, err);
 }

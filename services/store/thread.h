@@ -34,9 +34,10 @@ struct thread_place {
 bool thread_assign(struct change *c, uint64_t id, const struct thread_keys *keys,
                    struct thread_place *ret, struct err *err) MUST_USE;
 
-/* The place of a copy of `original`: its child. */
-bool thread_assign_copy(struct change *c, uint64_t original, struct thread_place *ret,
-                        struct err *err) MUST_USE;
+/* The place of a copy, the child of the original, whose row begins with id, thread_id, parents,
+ * muted, collapsed. Parents in arena. */
+bool thread_place_copy(struct db_query *original, struct arena *arena, struct thread_place *ret,
+                       struct err *err) MUST_USE;
 
 /* The i-th ancestor of such a list. */
 uint64_t thread_parent_at(struct str parents, size_t i);

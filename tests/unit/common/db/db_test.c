@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ADD, FIND, COUNT };
+enum { ADD, FIND, COUNT, ADD_RENAMED };
 
 static const char *const migrations[] = {
     "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL)",
@@ -19,6 +19,7 @@ static const char *const statements[] = {
     [ADD] = "INSERT INTO item (name, data) VALUES (?, ?)",
     [FIND] = "SELECT id, data FROM item WHERE name=?",
     [COUNT] = "SELECT count(*) FROM item",
+    [ADD_RENAMED] = "INSERT INTO item (name, id, data) VALUES (?, ?, ?)",
 };
 
 static struct db_schema schema_at(size_t version)
@@ -87,6 +88,36 @@ Test(db, rows_come_back_as_they_were_bound)
         cr_assert_eq(db_column_is_null(&q, 1), rows[i].is_null, "%s", rows[i].name);
         cr_assert_not(db_step(&q));
         cr_assert(db_done(&q, &err));
+    }
+    db_close(db);
+}
+
+/* Of the same table, as when a message is copied. */
+Test(db, a_row_is_bound_to_another_statement_as_it_is)
+{
+    struct err err;
+    struct db_schema s = schema_at(2);
+    struct db *db = db_open(path, &s, DB_READ_WRITE, 64, &err);
+    static const struct str values[] = {{NULL, 0}, STR_INIT(""), STR_INIT("a\0b")};
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        cr_assert(add(db, "original", values[i], &err));
+        struct db_query from = db_query(db, FIND);
+        db_bind_str(&from, STR("original"));
+        cr_assert(db_step(&from));
+        struct db_query to = db_query(db, ADD_RENAMED);
+        db_bind_str(&to, STR("copy"));
+        db_bind_u64(&to, 1000 + i);
+        db_bind_columns(&to, &from, 1);
+        cr_assert(db_run(&to, &err), "%s", err.detail);
+        cr_assert(str_eq(db_column_str(&from, 1), values[i]), "the row stays where it is");
+        cr_assert(db_done(&from, &err));
+        from = db_query(db, FIND);
+        db_bind_str(&from, STR("copy"));
+        cr_assert(db_step(&from) && db_column_u64(&from, 0) == 1000 + i);
+        cr_expect(str_eq(db_column_str(&from, 1), values[i]));
+        cr_expect(db_column_is_null(&from, 1) == str_is_null(values[i]));
+        cr_assert(db_done(&from, &err));
+        cr_assert(db_exec(db, "DELETE FROM item", &err));
     }
     db_close(db);
 }

@@ -254,6 +254,93 @@ Test(messages, copy_is_a_new_message_and_leaves_the_source_alone)
     fixture_close(&f);
 }
 
+/* Of the message's row, but for those in which a copy differs, in the order of the table. */
+static int copied_columns(char names[64][64])
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    int count = 0;
+    cr_assert(sqlite3_open(layout_account_db(f.settings.data, FIXTURE_ACCOUNT).text, &db) == 0);
+    cr_assert(sqlite3_prepare_v2(db,
+                                 "SELECT name FROM pragma_table_info('message') WHERE name NOT IN"
+                                 " ('id', 'mailbox_id', 'uid', 'parents', 'missing_link')",
+                                 -1, &stmt, NULL) == SQLITE_OK);
+    for (; sqlite3_step(stmt) == SQLITE_ROW && count < 64; count++)
+        snprintf(names[count], 64, "%s", (const char *)sqlite3_column_text(stmt, 0));
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return count;
+}
+
+/* Whatever there is as if it came from a stranger by SMTP, and whatever will be there. */
+Test(messages, a_copy_has_all_that_is_known_of_its_message)
+{
+    char names[64][64], sql[512];
+    struct copy op;
+    deliver_some("Inbox", 1);
+    int count = copied_columns(names);
+    cr_assert(count > 40 && count < 64);
+    for (int i = 0; i < count; i++) {
+        snprintf(sql, sizeof(sql), "UPDATE message SET %s = %d WHERE ifnull(%s, 0) = 0", names[i],
+                 1000 + i, names[i]);
+        fixture_sql(&f, sql);
+    }
+    fixture_sql(&f, "INSERT OR REPLACE INTO recipient SELECT id, 'd', 'l', 'o', 7 FROM message");
+    cr_assert(fixture_copy(&f, "Inbox", "Trash", false, UIDS(&f, 1), &op), "%s", f.err.detail);
+    for (int i = 0; i < count; i++) {
+        snprintf(sql, sizeof(sql), "SELECT count(*) - count(DISTINCT %s) FROM message", names[i]);
+        cr_expect(fixture_number(&f, sql) == 1, "%s", names[i]);
+    }
+    cr_expect(fixture_number(&f, "SELECT count(*) FROM recipient WHERE org_domain = 'o'") == 2);
+    fixture_discard(&f);
+}
+
+#define MANY 150 /* that several portions of links make */
+
+static struct uids deliver_many(void)
+{
+    deliver_some("Inbox", MANY);
+    struct uids uids = uids_new(&f.arena, MANY);
+    for (uint32_t uid = 1; uid <= MANY; uid++)
+        uids.items[uids.len++] = uid;
+    return uids;
+}
+
+Test(messages, of_many_copies_each_has_the_file_of_its_message)
+{
+    struct copy op;
+    struct uids uids = deliver_many();
+    cr_assert(fixture_copy(&f, "Inbox", "Trash", false, uids, &op), "%s", f.err.detail);
+    struct changes inbox = fixture_pull(&f, "Inbox", 0), trash = fixture_pull(&f, "Trash", 0);
+    cr_assert(trash.count == MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        struct stat a, b;
+        cr_assert(stat(account_message_path(f.account, inbox.id[i]).text, &a) == 0);
+        cr_assert(stat(account_message_path(f.account, trash.id[i]).text, &b) == 0);
+        cr_expect(a.st_ino == b.st_ino, "%zu", i);
+    }
+    fixture_close(&f);
+}
+
+Test(messages, when_one_file_of_many_cannot_be_copied_nothing_is)
+{
+    struct copy op;
+    struct uids uids = deliver_many();
+    struct changes inbox = fixture_pull(&f, "Inbox", 0);
+    uint64_t lost[] = {inbox.id[MANY - 1], inbox.id[70]};
+    for (size_t i = 0; i < ARRAY_LEN(lost); i++) {
+        struct layout_path path = account_message_path(f.account, lost[i]);
+        cr_assert(rename(path.text, arena_printf(&f.arena, "%s/away", f.data).ptr) == 0);
+        cr_expect(!fixture_copy(&f, "Inbox", "Trash", false, uids, &op));
+        cr_expect(strstr(f.err.detail, path.text) != NULL, "%s", f.err.detail);
+        cr_expect(fixture_pull(&f, "Trash", 0).count == 0);
+        cr_assert(rename(arena_printf(&f.arena, "%s/away", f.data).ptr, path.text) == 0);
+        cr_expect(fixture_verify(&f) == 0, "no file is left without a row");
+    }
+    cr_expect(fixture_copy(&f, "Inbox", "Trash", false, uids, &op), "%s", f.err.detail);
+    fixture_close(&f);
+}
+
 Test(messages, copy_counts_against_the_quota_and_move_does_not)
 {
     deliver_some("Inbox", 2);
