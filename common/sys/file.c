@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define COPY_CHUNK (64 * 1024)
@@ -170,6 +171,16 @@ bool directory_sync(const char *path, struct err *err)
     if (fsync(fd) < 0)
         return err_set_errno(err, errno, "sync directory %s", path);
     return true;
+}
+
+int64_t directory_free_bytes(const char *path)
+{
+    struct statvfs fs;
+    uint64_t bytes;
+    if (statvfs(path, &fs) < 0 ||
+        __builtin_mul_overflow((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &bytes))
+        return INT64_MAX;
+    return bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX;
 }
 
 bool directory_make_durable(const char *path, unsigned mode, unsigned levels, struct err *err)

@@ -22,6 +22,9 @@ bool file_replace(const char *path, struct str bytes, unsigned mode, struct err 
 /* Makes the directory and its parents; fine when it is there. */
 bool directory_make(const char *path, unsigned mode, struct err *err) MUST_USE;
 bool directory_sync(const char *path, struct err *err) MUST_USE;
+/* Bytes that may still be written to the file system of this path; INT64_MAX when it does not say.
+ */
+int64_t directory_free_bytes(const char *path);
 /* The same as directory_make, and the names of the last `levels` directories of the path are on
  * disk when it returns. */
 bool directory_make_durable(const char *path, unsigned mode, unsigned levels,

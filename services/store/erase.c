@@ -1,6 +1,7 @@
 #include "services/store/erase.h"
 
 #include "common/base/clock.h"
+#include "common/sys/file.h"
 #include "services/store/directory.h"
 #include "services/store/import.h"
 #include "services/store/message_files.h"
@@ -119,8 +120,15 @@ static bool erase_batch(struct batch *b, struct err *err)
 
 /* ---- Too much that waits */
 
-/* The most bytes that may wait. An account that the directory no longer has is erased whole. */
-static int64_t kept_max(const struct account *account)
+static int64_t disk_free(const struct account *account)
+{
+    struct layout_path path = layout_account(account->store->settings->data, account->id);
+    return directory_free_bytes(path.text);
+}
+
+/* The most bytes that may wait because of the quota. An account that the directory no longer has is
+ * erased whole. */
+static int64_t kept_max_by_quota(const struct account *account)
 {
     struct err err;
     struct store *store = account->store;
@@ -131,10 +139,16 @@ static int64_t kept_max(const struct account *account)
     return quota > KEPT_MIN ? (int64_t)quota : KEPT_MIN;
 }
 
+static int64_t kept_max(const struct account *account)
+{
+    int64_t by_quota = kept_max_by_quota(account), by_disk = disk_free(account);
+    return by_quota < by_disk ? by_quota : by_disk;
+}
+
 void erase_note_kept(struct account *account)
 {
     int64_t kept = atomic_load(&account->kept);
-    if (kept > KEPT_MIN && kept > kept_max(account))
+    if (kept > disk_free(account) || (kept > KEPT_MIN && kept > kept_max_by_quota(account)))
         accounts_schedule_erase(account->accounts, account->id, clock_wall_s());
 }
 

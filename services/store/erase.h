@@ -9,7 +9,8 @@
  * `erase`, so a crash forgets nothing.
  *
  * Texts that wait take no room of the quota, but may be no more bytes than the quota, or 64 MiB if
- * that is more. Beyond that the oldest do not wait any longer: mail is never refused for them.
+ * that is more; nor more than are free on the disk. Beyond that the oldest do not wait any longer:
+ * mail is never refused for them, and who expunges on a full disk makes room at once.
  */
 
 /* Inside a change: the message left its last mailbox. */

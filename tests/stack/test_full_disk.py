@@ -59,6 +59,25 @@ def test_a_full_disk_is_an_error_and_passes(mailrail):
     assert "0 findings" in mailrail.command("verifydata").stderr
 
 
+def test_who_expunges_on_a_full_disk_makes_room_at_once(mailrail):
+    """Without waiting for the hour in which other sessions could still read what is gone."""
+    text = b"Subject: large\r\n\r\n" + (b"x" * 70 + b"\r\n") * 10000
+    with mailrail.imap() as imap:
+        for _ in range(100):
+            if imap.append("INBOX", None, None, text)[0] != "OK":
+                break
+        else:
+            pytest.fail("the disk does not become full")
+        imap.select()
+        assert imap.store("1:*", "+FLAGS.SILENT", r"(\Deleted)")[0] == "OK"
+        assert imap.expunge()[0] == "OK"
+        wait_until(lambda: imap.append("INBOX", None, None, text)[0] == "OK", 20, "room for a message")
+        for _ in range(9):
+            assert imap.append("INBOX", None, None, text)[0] == "OK"
+        assert imap.select()[1] == [b"10"]
+    assert "0 findings" in mailrail.command("verifydata").stderr
+
+
 def mail_to_import(path):
     """An mbox file with messages of both kinds: those of one call, and those that come in parts."""
     with open(path, "w") as file:
