@@ -85,11 +85,19 @@ static void expunge_one(struct fixture *fx, struct delivery *d)
     cr_expect(fixture_expunge(fx, "Inbox").expunged.len == 1);
 }
 
+/* After a test that made texts that wait large. */
+static void close_with_true_sizes(void)
+{
+    char sql[64];
+    snprintf(sql, sizeof(sql), "UPDATE erase SET size = %zu", strlen(TEXT));
+    fixture_sql(&f, sql);
+    fixture_close(&f);
+}
+
 /* Spec 20 1.16: who deletes has room, though files stay for a while; the oldest not so long, when
  * they are too much. */
 Test(accounts, expunging_makes_room_and_the_disk_does_not_fill)
 {
-    char sql[64];
     struct delivery d = {.quota_bytes = strlen(TEXT)}, more = d, later = d;
     cr_assert(fixture_try_deliver(&f, "Inbox", &d, TEXT));
     fixture_flag(&f, "Inbox", STORE_ADD, FLAG_DELETED, UIDS(&f, d.uid));
@@ -107,9 +115,28 @@ Test(accounts, expunging_makes_room_and_the_disk_does_not_fill)
     cr_expect(fixture_has_file(&f, d.message_id));
     cr_assert(account_tend(f.account, &f.err), "%s", f.err.detail);
     cr_expect(fixture_has_file(&f, d.message_id), "no longer too much");
-    snprintf(sql, sizeof(sql), "UPDATE erase SET size = %zu", strlen(TEXT));
-    fixture_sql(&f, sql);
-    fixture_close(&f);
+    close_with_true_sizes();
+}
+
+/* A quota above 64 MiB lets as much wait. */
+Test(accounts, texts_up_to_the_quota_may_wait)
+{
+    struct delivery oldest, latest;
+    expunge_one(&f, &oldest);
+    expunge_one(&f, &latest);
+    fixture_stop(&f);
+    fixture_sql(&f, "UPDATE erase SET size = 40000000");
+    fixture_sql(&f, "UPDATE erase SET expunged_s = expunged_s - 1 WHERE message_id ="
+                    " (SELECT min(message_id) FROM erase)");
+    f.config.quota_bytes = 80000000;
+    fixture_start(&f);
+    cr_assert(account_tend(f.account, &f.err), "%s", f.err.detail);
+    cr_expect(fixture_has_file(&f, oldest.message_id), "just what the quota allows");
+    f.config.quota_bytes--;
+    cr_assert(account_tend(f.account, &f.err), "%s", f.err.detail);
+    cr_expect(!fixture_has_file(&f, oldest.message_id), "a byte too much");
+    cr_expect(fixture_has_file(&f, latest.message_id));
+    close_with_true_sizes();
 }
 
 /* Nobody has to wait for the next time that the account is looked after. */
