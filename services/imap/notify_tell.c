@@ -217,11 +217,12 @@ static void tell_messages(struct imap *imap, const struct notify *n, size_t at)
             write_status(imap, m, true, true);
         return;
     }
+    /* In a new mailbox no flags changed: it has nothing to compare them with. */
+    bool flags = before && before->messages_modseq != m->messages_modseq;
     if (!before)
         before = &nothing;
     bool count =
         before->uidnext != m->uidnext || before->total + before->deleted != m->total + m->deleted;
-    bool flags = before->messages_modseq != m->messages_modseq;
     if (count && notify_wants(n, n->now, m->name, NOTIFY_MESSAGE_NEW))
         write_status(imap, m, true, false);
     else if (flags && !count && notify_wants(n, n->now, m->name, NOTIFY_FLAG_CHANGE))

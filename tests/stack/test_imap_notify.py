@@ -108,3 +108,16 @@ def test_annotations_are_no_change_of_messages(pair):
     b("SELECT Archive")
     b("STORE 1 +FLAGS (\\Seen)")
     assert re.match(rb"\* STATUS Archive \(UIDVALIDITY \d+ UNSEEN 0\)", a.answer_line())
+
+
+def test_new_mailboxes_are_no_change_of_messages(pair):
+    a, b = pair
+    a("NOTIFY SET (personal (MessageNew MessageExpunge FlagChange MailboxName))")
+    b("CREATE theirs")
+    assert until(a, rb"\* LIST .* theirs\r\n") == [b'* LIST (\\Subscribed) "/" theirs\r\n']
+    assert a("CREATE own")[:-1] == [b'* LIST (\\Subscribed) "/" own'], "its answer"
+    b.append("own")
+    # The first line after those: nothing else came before it.
+    assert a.answer_line() == b"* STATUS own (UIDNEXT 2 MESSAGES 1 UNSEEN 1)\r\n"
+    b.append("theirs")
+    assert a.answer_line() == b"* STATUS theirs (UIDNEXT 2 MESSAGES 1 UNSEEN 1)\r\n"

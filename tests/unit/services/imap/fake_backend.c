@@ -30,7 +30,7 @@ struct fake_message {
 };
 
 struct fake_mailbox {
-    uint64_t id, modseq;
+    uint64_t id, modseq, createseq;
     char name[256], special_use[16], keywords[1024];
     bool subscribed, gone;
     uint32_t uidvalidity, uidnext;
@@ -75,7 +75,7 @@ static struct fake_mailbox *add_mailbox(struct backend *b, struct str name)
     m->subscribed = true;
     m->uidvalidity = 1000 + (uint32_t)m->id;
     m->uidnext = 1;
-    m->modseq = ++b->modseq;
+    m->modseq = m->createseq = ++b->modseq;
     array_push(&b->mailboxes, m);
     return m;
 }
@@ -279,7 +279,7 @@ static void count_message(struct mailbox_info *info, const struct fake_message *
 
 static uint64_t messages_modseq(const struct fake_mailbox *m)
 {
-    uint64_t highest = 0;
+    uint64_t highest = m->createseq;
     for (size_t i = 0; i < m->messages.len; i++) {
         const struct fake_message *message = &m->messages.items[i];
         uint64_t modseq = message->expunged ? message->expunged : message->modseq;

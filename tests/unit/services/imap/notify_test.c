@@ -220,6 +220,20 @@ Test(notify, annotations_are_no_change_of_flags)
              "S: * STATUS Inbox (UIDVALIDITY % UNSEEN 0)", "N:");
 }
 
+/* Of a new mailbox nothing but its name is told, until there are messages. */
+Test(notify, new_mailboxes_are_no_change_of_flags)
+{
+    DIALOGUE("C: a NOTIFY SET (personal (MessageNew MessageExpunge FlagChange MailboxName))",
+             "S: a OK %", "C2: a CREATE x", "U2: a OK %", "W:", "S: * LIST %/\" x",
+             "N:", "C: b CREATE y", "S: * LIST %/\" y", "S: b OK %",
+             "W:", "N:", "C2: s SELECT Inbox", "U2: s OK %", "D: 1", "W:", "S: * STATUS Inbox %",
+             "C2: b CREATE z", "U2: b OK %", "C2: c COPY 1 z", "U2: c OK %",
+             "W:", "S: * LIST %/\" z", "S: * STATUS z (UIDNEXT 2 MESSAGES 1 UNSEEN 1)", "N:");
+    DIALOGUE("C: a NOTIFY SET (personal (FlagChange))", "S: a BAD %",
+             "C: b NOTIFY SET (personal (MailboxName))", "S: b OK %", "C2: a CREATE x",
+             "U2: a OK %", "W:", "S: * LIST %", "N:");
+}
+
 Test(notify, hidden_and_store_away)
 {
     STRANGER("S: * OK %", "H: NOTIFY", "C: a LOGIN me@localhost secret", "S: a OK %",
