@@ -29,7 +29,7 @@ static const char *const migrations[] = {
     "  purged_modseq INTEGER NOT NULL DEFAULT -1,"
     /* While messages are being added: the first id whose file may exist without a row. */
     "  unclean_from INTEGER,"
-    /* Automatic junk flags by mailbox name: extended regular expressions, NULL for none. They are
+    /* Automatic junk flags by mailbox name: regular expressions, NULL for none. They are
      * here and not in the directory because the changes that use them hold this database, and
      * because they go where the messages go: into backups, and away with the account. */
     "  junk_rules INTEGER NOT NULL DEFAULT 1,"

@@ -44,6 +44,17 @@ static bool write_row(struct db *db, void *user, struct err *err)
     return db_run(&q, err);
 }
 
+/* A rule that was kept when rules were read otherwise must not keep the mail from its reader: then
+ * there are none, until somebody sets them anew. */
+static void follow(struct account *account, const struct junk_settings *settings)
+{
+    struct err err;
+    junk_rules_release(&account->junk_rules);
+    if (!compile(settings, &account->junk_rules, &err))
+        log_warn(&account->store->log, "junk rules of an account are not followed",
+                 LOG_U64("account", account->id), LOG_ERR(&err));
+}
+
 static bool load(struct db *db, void *user, struct err *err)
 {
     struct account *account = user;
@@ -51,10 +62,8 @@ static bool load(struct db *db, void *user, struct err *err)
     struct junk_settings settings;
     arena_init(&arena, ROW_MAX);
     bool ok = read_row(db, &arena, &settings, err);
-    if (ok) {
-        junk_rules_release(&account->junk_rules);
-        ok = compile(&settings, &account->junk_rules, err);
-    }
+    if (ok)
+        follow(account, &settings);
     arena_release(&arena);
     return ok;
 }

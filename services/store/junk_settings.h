@@ -22,7 +22,8 @@ bool junk_settings_get(struct account *account, struct arena *arena, struct junk
 bool junk_settings_set(struct account *account, const struct junk_settings *settings,
                        struct err *err) MUST_USE;
 
-/* Sets the account's rules to those that are kept, while nobody else has the account. */
+/* Sets the account's rules to those that are kept, while nobody else has the account. When one of
+ * them is no regular expression (any more), there is a warning in the log, and no rule. */
 bool junk_settings_load(struct account *account, struct err *err) MUST_USE;
 
 #endif
