@@ -125,6 +125,8 @@ static bool set(struct invocation *inv, struct err *err)
 {
     struct backend b;
     struct account_entry account;
+    if (!invocation_has_any(inv))
+        return err_set(err, ERR_SYNTAX, "needs an option that says what to set; try --help");
     TRY(invocation_backend(inv, &b, err));
     TRY(backend_account_get(&b, invocation_arg(inv, 0), &account, err));
     return apply_options(inv, &account, err) && backend_account_set(&b, &account, err);

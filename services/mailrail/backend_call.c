@@ -26,18 +26,23 @@ static bool call_until_there(struct backend *b, struct rpc_client *client, const
     }
 }
 
+void backend_drop_method(struct err *err, const char *method)
+{
+    struct str detail = str_from_cstr(err->detail), name = str_from_cstr(method);
+    if (str_starts_with(detail, name) && str_starts_with(str_skip(detail, name.len), STR(": ")))
+        memmove(err->detail, err->detail + name.len + 2, detail.len - name.len - 1);
+}
+
 /* Who typed a command knows neither methods nor deadlines. */
 static void for_people(struct err *err, const char *method, const char *url)
 {
-    struct str detail = str_from_cstr(err->detail), name = str_from_cstr(method);
     if (err->kind == ERR_UNAVAILABLE)
         err_set(err, ERR_UNAVAILABLE, "nobody answers at %s: is Mailrail running?", url);
     else if (err->kind == ERR_TIMEOUT)
         err_set(err, ERR_TIMEOUT, "no answer from %s in time: perhaps it was done, perhaps not",
                 url);
-    else if (str_starts_with(detail, name) &&
-             str_starts_with(str_skip(detail, name.len), STR(": ")))
-        memmove(err->detail, err->detail + name.len + 2, detail.len - name.len - 1);
+    else
+        backend_drop_method(err, method);
 }
 
 bool backend_call(struct backend *b, const char *door, const ProtobufCServiceDescriptor *service,

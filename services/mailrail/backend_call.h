@@ -14,6 +14,9 @@ bool backend_call(struct backend *b, const char *door, const ProtobufCServiceDes
                   const char *method, const ProtobufCMessage *request, ProtobufCMessage **ret_reply,
                   struct err *err) MUST_USE;
 
+/* The name of a method in front of an error says nothing to who typed a command. */
+void backend_drop_method(struct err *err, const char *method);
+
 /* For fields of requests: NUL-terminated, in arena; a NUL inside cuts the text. */
 char *backend_text(struct backend *b, struct str s);
 

@@ -28,7 +28,11 @@ bool backend_verify(struct backend *b, const struct verify_order *order, struct 
     request.fix = order->fix;
     request.no_sizes = order->no_sizes;
     ProtobufCMessage *base;
-    TRY(call(b, "Verify", &request.base, &base, err));
+    if (!call(b, "Verify", &request.base, &base, err)) {
+        if (err->kind == ERR_TIMEOUT)
+            err_set(err, ERR_TIMEOUT, "no answer in time: the check did not come to its end");
+        return false;
+    }
     const Mailrail__VerifyReply *reply = (const Mailrail__VerifyReply *)base;
     *ret = (struct verify_step){
         .checked = str_from_cstr(reply->checked),

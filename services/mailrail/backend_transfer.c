@@ -6,6 +6,7 @@
 #include "common/bus/rpc.h"
 #include "common/service/door.h"
 #include "proto/transfer.pb-c.h"
+#include "services/mailrail/backend_call.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -82,6 +83,8 @@ static bool call(struct transfer *t, const char *method, const ProtobufCMessage 
     }
     if (err->kind == ERR_UNAVAILABLE || err->kind == ERR_TIMEOUT)
         err_set(err, err->kind, "no answer from %s: is Mailrail running?", t->url);
+    else
+        backend_drop_method(err, method);
     return false;
 }
 

@@ -112,12 +112,16 @@ struct words {
     size_t at;
 };
 
-/* The value of an option: behind its "=", or the next word. */
+/* The value of an option: behind its "=", or the next word, unless that is an option. */
 static bool take_value(struct words *words, struct str name, const char *attached,
                        const char **ret_value, struct err *err)
 {
     if (!attached && words->at == words->len)
         return err_set(err, ERR_SYNTAX, "%.*s needs a value", STR_ARG(name));
+    if (!attached && strncmp(words->items[words->at], "--", 2) == 0)
+        return err_set(err, ERR_SYNTAX, "%.*s needs a value; if it is %s, write %.*s=%s",
+                       STR_ARG(name), words->items[words->at], STR_ARG(name),
+                       words->items[words->at]);
     *ret_value = attached ? attached : words->items[words->at++];
     return true;
 }
@@ -152,6 +156,9 @@ static bool parse_words(struct invocation *inv, struct words *words, struct err 
             options_end = true;
         else if (!options_end && word[0] == '-' && word[1] != '\0')
             TRY(parse_option(inv, words, word, err));
+        else if (word[0] == '\0') /* of a variable that is not set */
+            return err_set(err, ERR_SYNTAX, "an argument is empty, needs %s",
+                           command->args_max > 0 ? command->arguments : "none");
         else
             inv->args[inv->arg_count++] = word;
     }
@@ -252,6 +259,15 @@ const char *invocation_option(const struct invocation *inv, const char *name)
 bool invocation_has(const struct invocation *inv, const char *name)
 {
     return invocation_option(inv, name) != NULL;
+}
+
+bool invocation_has_any(const struct invocation *inv)
+{
+    for (size_t i = 0; i < COMMAND_OPTIONS_MAX; i++) {
+        if (inv->values[i])
+            return true;
+    }
+    return false;
 }
 
 bool invocation_yes_no(const struct invocation *inv, const char *name, bool *ret, struct err *err)

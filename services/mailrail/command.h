@@ -68,6 +68,8 @@ int command_main(int argc, char **argv);
 /* For commands. The value of an option, "" for one without value; NULL when it was not given. */
 const char *invocation_option(const struct invocation *inv, const char *name);
 bool invocation_has(const struct invocation *inv, const char *name);
+/* Any option of the command was given. */
+bool invocation_has_any(const struct invocation *inv);
 /* "yes" or "no"; leaves `*ret` alone when the option is not given. */
 bool invocation_yes_no(const struct invocation *inv, const char *name, bool *ret, struct err *err);
 /* Sets `config_path` to a file at a usual place when no option and no variable names one. */

@@ -160,7 +160,9 @@ static bool watch(struct jobs *jobs, uint64_t id, uint64_t line, struct arena *a
 {
     const struct job *job = jobs->last;
     if (!job || job->id != id)
-        return err_set(err, ERR_NOT_FOUND, "there is no such job, perhaps since a restart");
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "store has restarted meanwhile: what was done stays; run it again for the rest");
     *ret = (struct job_state){.id = id,
                               .doing = arena_copy(arena, str_from_cstr(job->doing)),
                               .done = atomic_load(&job->done),

@@ -33,6 +33,7 @@ void text_index_init(struct text_index *index, struct layout_path path)
     pthread_mutex_init(&index->reader_lock, NULL);
     atomic_init(&index->is_on, true);
     atomic_init(&index->is_damaged, false);
+    atomic_init(&index->is_distrusted, false);
 }
 
 /* With the lock held. */
@@ -74,6 +75,7 @@ static bool remove_files(const struct text_index *index, struct err *err)
 void text_index_distrust(struct text_index *index)
 {
     struct err err;
+    atomic_store(&index->is_distrusted, true);
     atomic_store(&index->is_damaged, true);
     pthread_mutex_lock(&index->reader_lock);
     close_reader(index);
@@ -88,8 +90,10 @@ bool text_index_discard(struct text_index *index, struct err *err)
     pthread_mutex_lock(&index->reader_lock);
     close_reader(index);
     bool ok = remove_files(index, err);
-    if (ok)
+    if (ok) {
         atomic_store(&index->is_damaged, false);
+        atomic_store(&index->is_distrusted, false);
+    }
     pthread_mutex_unlock(&index->reader_lock);
     return ok;
 }

@@ -30,7 +30,8 @@ struct text_index {
     struct db *reader;       /* under it; likewise */
     struct text_known known; /* under it; what the reader saw last */
     atomic_bool is_on;
-    atomic_bool is_damaged; /* text_index_compare makes it anew; until then it knows nothing */
+    atomic_bool is_damaged;    /* text_index_compare makes it anew; until then it knows nothing */
+    atomic_bool is_distrusted; /* the damage is what text_index_distrust has done: no news */
 };
 
 void text_index_init(struct text_index *index, struct layout_path path);

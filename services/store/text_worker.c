@@ -175,14 +175,46 @@ static bool take_piece(struct text_worker *w, struct text_task *task, struct pie
     return piece->compare || piece->count > 0;
 }
 
+static void forget_fresh(struct text_worker *w, struct text_task *task)
+{
+    pthread_mutex_lock(&w->lock);
+    task->fresh.len = 0;
+    pthread_mutex_unlock(&w->lock);
+}
+
+static bool is_fresh(const struct text_task *task, uint64_t id)
+{
+    const struct message_ids *fresh = &task->fresh;
+    for (size_t i = 0; i < fresh->len; i += 2) {
+        if (id >= fresh->items[i] && id - fresh->items[i] < fresh->items[i + 1])
+            return true;
+    }
+    return false;
+}
+
+/* What came while it compared is both: once is enough. */
+static void forget_missing_fresh(struct text_worker *w, struct text_task *task)
+{
+    size_t kept = 0;
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < task->missing.len; i++) {
+        if (!is_fresh(task, task->missing.items[i]))
+            task->missing.items[kept++] = task->missing.items[i];
+    }
+    task->missing.len = kept;
+    pthread_mutex_unlock(&w->lock);
+}
+
 static bool compare(struct text_worker *w, struct text_task *task, struct account *account,
                     bool discard, struct err *err)
 {
     bool again = false;
     task->missing.len = task->done = 0;
+    forget_fresh(w, task); /* it is among what it finds to be missing */
     if (discard)
         TRY(text_index_discard(&account->text, err));
     TRY(text_fill_compare(account, &task->missing, &again, err));
+    forget_missing_fresh(w, task);
     if (!again)
         return true;
     pthread_mutex_lock(&w->lock);
@@ -214,13 +246,15 @@ static bool work_on(struct text_worker *w, struct text_task *task, const struct 
 }
 
 /* What was not done is found again by comparing. A damaged index is made anew by that, at once. */
-static void note_failure(struct text_worker *w, struct text_task *task, bool damaged,
-                         const struct err *err)
+static void fail(struct text_worker *w, struct text_task *task, const struct text_index *index,
+                 const struct err *err)
 {
-    log_warn(&w->store->log,
-             damaged ? "the text index is damaged, it is made anew"
-                     : "cannot keep the text index up",
-             LOG_U64("account", task->account_id), LOG_ERR(err));
+    bool damaged = index && atomic_load(&index->is_damaged);
+    if (!index || !atomic_load(&index->is_distrusted))
+        log_warn(&w->store->log,
+                 damaged ? "the text index is damaged, it is made anew"
+                         : "cannot keep the text index up",
+                 LOG_U64("account", task->account_id), LOG_ERR(err));
     pthread_mutex_lock(&w->lock);
     compare_at(task, 0);
     task->not_before_ms = clock_monotonic_ms() + (damaged ? ROUND_MS : FAILURE_INTERVAL_MS);
@@ -249,11 +283,11 @@ static bool work(struct text_worker *w, struct text_task *task)
         if (err.kind == ERR_NOT_FOUND) /* it was removed */
             forget(w, task);
         else
-            note_failure(w, task, false, &err);
+            fail(w, task, NULL, &err);
         return false;
     }
     if (!work_on(w, task, &piece, account, &err))
-        note_failure(w, task, atomic_load(&account->text.is_damaged), &err);
+        fail(w, task, &account->text, &err);
     account_release(account);
     return true;
 }

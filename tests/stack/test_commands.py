@@ -342,6 +342,8 @@ def test_password_set_takes_password_stdin(mailrail):
     ("account add ann --address x@example.org --password-stdin", "the account ann exists"),
     ("account add a! --address x@example.org --password-stdin", 'the account name "a!" is not 1 to '),
     ("account set nobody --quota 5", "there is no account nobody"),
+    ("account set ann", "needs an option that says what to set; try --help"),
+    ("export nobody /tmp/nowhere", "there is no account nobody"),
     ("account set ann --quota many", "--quota must be a number of bytes, or -1"),
     ("account set ann --outgoing-per-day -1", "--outgoing-per-day must be a number up to 4294967295"),
     ("account set ann --login-disabled \u03c9", "reason why login is barred: "),
@@ -354,7 +356,7 @@ def test_errors_are_for_people(shared_mailrail, words, want):
     """They name what was wanted, not how services ask each other."""
     words = words.split()
     done = shared_mailrail.command(*words, stdin="long enough 1\n", check=False)
-    command = " ".join(words[:1] if words[0] == "verifydata" else words[:2])
+    command = " ".join(words[:1] if words[0] in ("verifydata", "export") else words[:2])
     assert done.returncode == 1
     assert done.stderr.startswith(f"mailrail {command}: {want}"), done.stderr
 

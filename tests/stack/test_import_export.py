@@ -212,6 +212,7 @@ def test_what_is_wrong_is_said(mailrail, tmp_path, monkeypatch, words, want):
     monkeypatch.chdir(tmp_path / "empty" if words[1] == "." else tmp_path)
     done = mailrail.command("import", *words, check=False)
     assert done.returncode == 1 and want in done.stderr
+    assert "Begin: " not in done.stderr  # a name that services call each other by
     assert not staging(mailrail)
 
 

@@ -158,6 +158,19 @@ def test_reparse_and_threads_come_back(mailrail):
     assert verify(mailrail).returncode == 0
 
 
+def test_reparse_while_the_text_index_is_filled_is_no_damage(mailrail, tmp_path):
+    """What was indexed is no longer trusted, and made anew; a log that warned of it would be wrong."""
+    with open(tmp_path / "many.mbox", "w") as mbox:
+        for number in range(3000):
+            mbox.write(f"From x Thu Jan  1 00:00:00 2020\nSubject: {number}\n\n" + f"word{number % 97} of it\n" * 40 + "\n")
+    mailrail.command("import", "ann", tmp_path / "many.mbox", "--mailbox", "Many")
+    for _ in range(4):
+        assert mailrail.command("reparse", "ann").stdout == "3000 messages\n"
+    log = mailrail.log()
+    assert "text index" not in log, [line for line in log.splitlines() if "text index" in line][:3]
+    wait_until(lambda: mailrail.list("account", "textindex", "ann")[0]["indexed"] == 3000, 120, "the index of all")
+
+
 def test_damaged_messages_do_not_stop_the_others(mailrail):
     """One has a structure that cannot be decoded, one a text of another size."""
     for i in range(4):

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Splits at spaces and calls the program. */
+/* Splits at spaces and calls the program; '' is the empty word. */
 static int call(const char *line)
 {
     static char text[256];
@@ -17,7 +17,7 @@ static int call(const char *line)
     int argc = 1;
     snprintf(text, sizeof(text), "%s", line);
     for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
-        argv[argc++] = word;
+        argv[argc++] = strcmp(word, "''") == 0 ? "" : word;
     return command_main(argc, argv);
 }
 
@@ -36,6 +36,8 @@ Test(command, wrong_usage_is_status_2_and_says_why)
         {"address add a@b c d", "unexpected \"d\""},
         {"queue list --acount x", "unknown option --acount, did you mean --account?"},
         {"queue list --account", "--account needs a value"},
+        {"queue list --account --json", "if it is --json, write --account=--json"},
+        {"backup ''", "an argument is empty, needs DIR"},
         {"queue list --json=1", "--json takes no value"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
