@@ -16,17 +16,26 @@
 
 static bool is_own(const struct selected *selected, uint64_t modseq)
 {
+    if (modseq <= selected->own_until)
+        return true;
     for (size_t i = 0; i < SELECTED_OWN_MAX; i++)
         if (selected->own[i] == modseq)
             return true;
     return false;
 }
 
-void announce_skip(struct imap *imap, uint64_t modseq)
+bool announce_is_told(const struct imap *imap, uint64_t modseq)
+{
+    const struct selected *selected = &imap->selected;
+    return modseq <= selected->user.horizon || is_own(selected, modseq);
+}
+
+void announce_skip(struct imap *imap, uint64_t modseq, bool nothing_else)
 {
     struct selected *selected = &imap->selected;
     selected->own[selected->own_next++ % SELECTED_OWN_MAX] = modseq;
-    selected->own_until = modseq;
+    if (nothing_else)
+        selected->own_until = modseq;
 }
 
 static bool changed_by_others(const struct imap *imap, uint64_t until)

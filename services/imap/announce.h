@@ -16,8 +16,13 @@ bool announce(struct imap *imap);
 /* There is something beyond the horizon that the client has not been told of: what others did. */
 bool announce_is_due(const struct imap *imap);
 
-/* The session itself made the change with this modseq, and its client was told the result. */
-void announce_skip(struct imap *imap, uint64_t modseq);
+/* The session itself made the change with this modseq, and its client is told the result by the
+ * command's answer. `nothing_else`: beyond the horizon there is no other change up to it that the
+ * client does not know. */
+void announce_skip(struct imap *imap, uint64_t modseq, bool nothing_else);
+
+/* The client knows the change with this modseq. */
+bool announce_is_told(const struct imap *imap, uint64_t modseq);
 
 /* Appends "* n FETCH (UID u"; with UIDONLY "* u UIDFETCH (" and, with `uid`, "UID u". The caller
  * goes on with items and ")". True when there is an item already, so that the next needs a space.

@@ -13,6 +13,7 @@ struct store_work {
     struct uid_set uids;
     struct uid_set modified; /* of them, those that failed UNCHANGEDSINCE */
     struct uid_set numbers;  /* of `modified`, in a STORE by number */
+    struct uid_set news;     /* with .SILENT: those that others changed as well */
     bool silent;
     bool expunged; /* some are gone, though the client has not been told */
     uint32_t after_uid;
@@ -26,6 +27,7 @@ static void work_free(void *pointer)
     uid_set_release(&work->uids);
     uid_set_release(&work->modified);
     uid_set_release(&work->numbers);
+    uid_set_release(&work->news);
     free(work);
 }
 
@@ -98,14 +100,15 @@ static void answer(struct imap *imap, struct store_work *work, const struct view
     bool modified = uid_set_has(&work->modified, row->message.uid);
     if (modified)
         uid_set_add(&work->numbers, row->seq);
-    if (row->message.expunged == 0)
-        announce_fetch(imap, row, modified || !work->silent);
-    else
+    bool flags = modified || !work->silent || uid_set_has(&work->news, row->message.uid);
+    if (row->message.expunged != 0)
         work->expunged = true;
+    else if (flags || imap->condstore)
+        announce_fetch(imap, row, flags);
 }
 
-/* Without CONDSTORE, .SILENT leaves nothing to say. With it the client learns the new modseqs, and
- * what the messages that were not changed have. */
+/* Without CONDSTORE, .SILENT leaves nothing to say but what others did. With it the client learns
+ * the new modseqs, and what the messages that were not changed have. */
 static enum session_next store_more(struct imap *imap)
 {
     struct store_work *work = imap->work;
@@ -126,19 +129,130 @@ static enum session_next store_more(struct imap *imap)
     return finish(imap, work);
 }
 
-/* True when what changed since the client was last told is this command's doing alone: then it
- * needs no other announcement. In doubt it gets one more FETCH line, which is harmless. */
-static bool is_all_ours(const struct imap *imap, uint64_t since, const struct uid_set *uids,
-                        uint64_t modseq, const struct changes *changes)
+/* ---- What of the result the client knows without being told */
+
+static bool has_keyword(const struct changes *changes, size_t k, struct str keyword)
 {
-    const struct selected *selected = &imap->selected;
-    bool nothing_before = since == selected->user.horizon || since == selected->own_until;
-    if (!nothing_before || changes->vanished_len > 0 || changes->more)
+    uint32_t i = k > 0 ? changes->keyword_end[k - 1] : 0;
+    while (i < changes->keyword_end[k] &&
+           !str_eq(changes->mailbox.keywords[changes->keyword_index[i]], keyword))
+        i++;
+    return i < changes->keyword_end[k];
+}
+
+static bool is_kept(const struct store_flags *op, struct str keyword)
+{
+    if (op->mode == STORE_REPLACE)
         return false;
-    for (size_t i = 0; i < changes->len; i++)
-        if (changes->modseq[i] != modseq || !uid_set_has(uids, changes->uid[i]))
-            return false;
+    for (size_t i = 0; i < op->keyword_count; i++)
+        if (str_eq(op->keywords[i], keyword))
+            return false; /* taken away, or counted with the others of the command */
     return true;
+}
+
+/* The k-th message has the keywords that the command alone gives one with those of `before`. */
+static bool keywords_are_expected(const struct store_flags *op, const struct keyword_set *before,
+                                  const struct changes *changes, size_t k)
+{
+    struct str keyword, rest = before ? before->text : STR("");
+    size_t expected = 0, given = op->mode == STORE_REMOVE ? 0 : op->keyword_count;
+    if (!changes->keyword_end)
+        return !before && given == 0;
+    while (rest.len > 0) {
+        str_cut(rest, ' ', &keyword, &rest);
+        if (is_kept(op, keyword) && !has_keyword(changes, k, keyword))
+            return false;
+        expected += is_kept(op, keyword);
+    }
+    for (size_t i = 0; i < given; i++)
+        if (!has_keyword(changes, k, op->keywords[i]))
+            return false;
+    uint32_t begin = k > 0 ? changes->keyword_end[k - 1] : 0;
+    return expected + given == changes->keyword_end[k] - begin;
+}
+
+static bool is_expected(const struct store_flags *op, const struct view_message *before,
+                        const struct changes *changes, size_t k)
+{
+    uint32_t flags = op->mode == STORE_REPLACE ? 0 : before->flags & ~op->flags;
+    if (op->mode != STORE_REMOVE)
+        flags |= op->flags;
+    return changes->flags[k] == flags && keywords_are_expected(op, before->keywords, changes, k);
+}
+
+/* Did the command change a message of which the client does not know what it has now? */
+static bool is_news(const struct imap *imap, const struct store_flags *op,
+                    const struct store_result *result, const struct view_message *before, size_t *k)
+{
+    const struct changes *changes = &result->changes;
+    const struct flag_change *derived = &changes->derived;
+    bool known = op->mode == STORE_REPLACE || announce_is_told(imap, before->modseq);
+    if (derived->len > 0) /* nobody else was there */
+        return !known && ((before->flags | derived->added) & ~derived->removed) != before->flags;
+    while (*k < changes->len && changes->uid[*k] < before->uid)
+        ++*k;
+    bool changed = *k < changes->len && changes->uid[*k] == before->uid &&
+                   changes->modseq[*k] == result->modseq;
+    return changed && !(known && is_expected(op, before, changes, *k));
+}
+
+/* With .SILENT: what others changed must be told with what the command did, for the message has but
+ * one modseq. The view has not got the result yet. */
+static void find_news(const struct imap *imap, const struct store_flags *op,
+                      const struct store_result *result, struct store_work *work)
+{
+    struct view_row rows[ROWS];
+    const struct selected *selected = &imap->selected;
+    uint32_t after = 0;
+    size_t count, k = 0;
+    do {
+        count = view_read(selected->view, selected->user.horizon, &work->uids, after, rows, ROWS);
+        for (size_t i = 0; i < count; i++) {
+            after = rows[i].message.uid;
+            if (is_news(imap, op, result, &rows[i].message, &k))
+                uid_set_add(&work->news, after);
+        }
+    } while (count == ROWS);
+}
+
+/* True when all that has the result's modseq are messages of the command: it may be another
+ * session's when the command changed nothing. */
+static bool is_ours(const struct store_result *result, const struct uid_set *uids)
+{
+    const struct changes *changes = &result->changes;
+    for (size_t i = 0; i < changes->len; i++)
+        if (changes->modseq[i] == result->modseq &&
+            (changes->createseq[i] == result->modseq || !uid_set_has(uids, changes->uid[i])))
+            return false;
+    for (size_t i = 0; i < changes->vanished_len; i++)
+        if (changes->vanished_modseq[i] == result->modseq)
+            return false;
+    return !changes->more;
+}
+
+/* Nothing else is in the changes. */
+static bool is_alone(const struct store_result *result)
+{
+    const struct changes *changes = &result->changes;
+    for (size_t i = 0; i < changes->len; i++)
+        if (changes->modseq[i] != result->modseq)
+            return false;
+    return changes->vanished_len == 0;
+}
+
+/* What the command did needs no other announcement than its answer, whatever else is to be told. In
+ * doubt there is one more FETCH line, which is harmless. */
+static void skip_own(struct imap *imap, const struct store_flags *op,
+                     const struct store_result *result, struct store_work *work)
+{
+    if (result->modseq <= op->since_modseq || !is_ours(result, &work->uids))
+        return;
+    const struct selected *selected = &imap->selected;
+    bool nothing_before =
+        op->since_modseq <= selected->user.horizon || op->since_modseq <= selected->own_until;
+    if (work->silent && !(nothing_before && result->changes.len == 0))
+        find_news(imap, op, result, work);
+    announce_skip(imap, result->modseq, nothing_before && is_alone(result));
 }
 
 static bool store(struct imap *imap, const struct store_arguments *arguments,
@@ -160,8 +274,7 @@ static bool store(struct imap *imap, const struct store_arguments *arguments,
     struct store_result result;
     struct backend_call call = imap_call_on(imap, view);
     TRY(backend_store_flags(imap->server->backend, &call, &store, &result, err));
-    if (is_all_ours(imap, store.since_modseq, &work->uids, result.modseq, &result.changes))
-        announce_skip(imap, result.modseq);
+    skip_own(imap, &store, &result, work);
     view_apply(view, store.since_modseq, &result.changes);
     for (size_t i = 0; i < result.modified.len; i++)
         uid_set_add(&work->modified, result.modified.uids[i]);
@@ -184,5 +297,6 @@ enum session_next cmd_store(struct imap *imap, struct cursor *args)
         condstore_enable(imap);
     if (!store(imap, &arguments, work, &err))
         return respond_err(imap, &err);
-    return arguments.silent && !imap->condstore ? respond_ok(imap, "stored") : store_more(imap);
+    bool is_quiet = arguments.silent && !imap->condstore && uid_set_is_empty(&work->news);
+    return is_quiet ? respond_ok(imap, "stored") : store_more(imap);
 }

@@ -74,3 +74,33 @@ def test_keywords_of_a_store_that_comes_too_late_are_known_to_the_mailbox(pair):
     [flags] = [line for line in a("SELECT INBOX") if line.startswith(b"* FLAGS ")]
     assert b" late" in flags
     assert b"late" not in a("FETCH 1 FLAGS")[0]
+
+
+def flags_of(lines):
+    """The FETCH lines with flags: [(message, its flags)]."""
+    return re.findall(rb"\* (\d) FETCH \(UID \d FLAGS \((.*?)\)", b"\n".join(lines))
+
+
+@pytest.mark.parametrize("select", ["SELECT INBOX", "SELECT INBOX (CONDSTORE)"])
+@pytest.mark.parametrize("by", ["", "UID "])
+def test_own_changes_come_once_beside_those_of_others(pair, select, by):
+    """Spec 20 1.21: a session does not hear of its own STORE, also when another's change waits."""
+    a, b = pair
+    a(select)
+    b("SELECT INBOX")
+    b("UID STORE 1 +FLAGS (k1)")
+    theirs = [(b"1", b"k1")]
+    lines = a(f"{by}STORE 2 +FLAGS.SILENT (\\Flagged)")
+    assert (b"* 2 FETCH (UID 2 MODSEQ (" in b"".join(lines)) == ("CONDSTORE" in select)
+    assert flags_of(lines) == (theirs if by else [])
+    assert flags_of(a("NOOP")) == ([] if by else theirs)
+    b("UID STORE 1 +FLAGS (k2)")
+    theirs, own = [(b"1", b"k1 k2")], [(b"2", b"\\Flagged k3")]
+    assert flags_of(a(f"{by}STORE 2 +FLAGS (k3)")) == (own + theirs if by else own)
+    assert flags_of(a("NOOP")) == ([] if by else theirs)
+    # The same message: what the other did must come, before and after.
+    b("UID STORE 3 +FLAGS (k1)")
+    assert flags_of(a(f"{by}STORE 3:4 +FLAGS.SILENT (\\Seen)")) == [(b"3", b"\\Seen k1")]
+    b("UID STORE 4 +FLAGS (k2)")
+    assert flags_of(a("NOOP")) == [(b"4", b"\\Seen k2")]
+    assert flags_of(a("NOOP")) == []

@@ -75,22 +75,21 @@ Test(condstore, fetch_changed_since_3_1_4_1)
 
 Test(condstore, store_unchanged_since_3_1_3)
 {
-    DIALOGUE("D: 1", "D: 2", "D: 3", "C: a SELECT INBOX (CONDSTORE)", "U: a OK %", FLAG_BY_OTHER,
-             "C: b STORE 3,1:2 (UNCHANGEDSINCE 6) +FLAGS.SILENT (\\Deleted)",
-             "S: * 1 FETCH (UID 1 FLAGS (\\Flagged) MODSEQ (7))", "S: * 2 FETCH (UID 2 MODSEQ (8))",
-             "S: * 3 FETCH (UID 3 MODSEQ (8))", "S: * OK [HIGHESTMODSEQ 6] %",
-             "S: b OK [MODIFIED 1] %", "C: c NOOP", "S: * 1 FETCH %", "S: * 2 FETCH %",
-             "S: * 3 FETCH %", "S: c OK %", "C: d UID EXPUNGE 2", "S: * 2 EXPUNGE",
-             "S: d OK [HIGHESTMODSEQ 9] %", "C: e UID STORE 1:3 (UNCHANGEDSINCE 0) FLAGS ()",
-             "S: * 1 FETCH %", "S: * 2 FETCH %", "S: e OK [MODIFIED 1,3] %",
-             "C: f STORE 1:2 (UNCHANGEDSINCE 0) FLAGS ()", "S: * 1 FETCH %", "S: * 2 FETCH %",
-             "S: f OK [MODIFIED 1:2] %", "C: g STORE 1,1 (UNCHANGEDSINCE 7) +FLAGS (a)",
-             "S: * 1 FETCH (UID 1 FLAGS (\\Flagged a) MODSEQ (10))", "S: g OK stored",
-             "C: h STORE 1 (UNCHANGEDSINCE 10) -FLAGS (b)",
-             "S: * 1 FETCH (UID 1 FLAGS (\\Flagged a) MODSEQ (10))", "S: h OK stored",
-             "C: i STORE 1 (UNCHANGEDSINCE x) FLAGS ()", "S: i BAD %",
-             "C: j STORE 1 (FOO 1) FLAGS ()", "S: j BAD %", "C: k STORE 1 () FLAGS ()",
-             "S: k BAD %");
+    DIALOGUE(
+        "D: 1", "D: 2", "D: 3", "C: a SELECT INBOX (CONDSTORE)", "U: a OK %", FLAG_BY_OTHER,
+        "C: b STORE 3,1:2 (UNCHANGEDSINCE 6) +FLAGS.SILENT (\\Deleted)",
+        "S: * 1 FETCH (UID 1 FLAGS (\\Flagged) MODSEQ (7))", "S: * 2 FETCH (UID 2 MODSEQ (8))",
+        "S: * 3 FETCH (UID 3 MODSEQ (8))", "S: * OK [HIGHESTMODSEQ 6] %", "S: b OK [MODIFIED 1] %",
+        "C: c NOOP", "S: * 1 FETCH %", "S: c OK %", "C: d UID EXPUNGE 2", "S: * 2 EXPUNGE",
+        "S: d OK [HIGHESTMODSEQ 9] %", "C: e UID STORE 1:3 (UNCHANGEDSINCE 0) FLAGS ()",
+        "S: * 1 FETCH %", "S: * 2 FETCH %", "S: e OK [MODIFIED 1,3] %",
+        "C: f STORE 1:2 (UNCHANGEDSINCE 0) FLAGS ()", "S: * 1 FETCH %", "S: * 2 FETCH %",
+        "S: f OK [MODIFIED 1:2] %", "C: g STORE 1,1 (UNCHANGEDSINCE 7) +FLAGS (a)",
+        "S: * 1 FETCH (UID 1 FLAGS (\\Flagged a) MODSEQ (10))", "S: g OK stored",
+        "C: h STORE 1 (UNCHANGEDSINCE 10) -FLAGS (b)",
+        "S: * 1 FETCH (UID 1 FLAGS (\\Flagged a) MODSEQ (10))", "S: h OK stored",
+        "C: i STORE 1 (UNCHANGEDSINCE x) FLAGS ()", "S: i BAD %", "C: j STORE 1 (FOO 1) FLAGS ()",
+        "S: j BAD %", "C: k STORE 1 () FLAGS ()", "S: k BAD %");
 }
 
 /* The same with new messages, and with what others marked. */
@@ -99,8 +98,8 @@ Test(condstore, whatever_is_delayed_keeps_the_modseq_low)
     DIALOGUE("D: 1", "D: 2", "C: a SELECT INBOX (CONDSTORE)", "U: a OK %", "D: 3",
              "C: b STORE 1 +FLAGS.SILENT (\\Seen)", "S: * 1 FETCH (UID 1 MODSEQ (7))",
              "S: * OK [HIGHESTMODSEQ 5] %", "S: b OK %", "C: c NOOP", "S: * 3 EXISTS",
-             "S: * 1 FETCH %", "S: * 3 FETCH %", "S: c OK %", "C: d STORE 1 -FLAGS (\\Seen)",
-             "S: * 1 FETCH %", "S: d OK %");
+             "S: * 3 FETCH %", "S: c OK %", "C: d STORE 1 -FLAGS (\\Seen)", "S: * 1 FETCH %",
+             "S: d OK %");
 }
 
 /* What is gone is not stored, and nothing is said that looks as if it had been. */
@@ -122,6 +121,83 @@ Test(condstore, own_changes_are_told_once)
              "S: + idling", FLAG_BY_OTHER,
              "W:", "S: * 1 FETCH (UID 1 FLAGS (\\Seen \\Flagged) MODSEQ (8))", "D: 3",
              "W:", "S: * 3 EXISTS", "S: * 3 FETCH (UID 3 FLAGS () MODSEQ (9))", "C: DONE",
+             "S: f OK %");
+}
+
+/* Two messages, and the second session has changed the first one. */
+#define OTHER_CHANGES(select)                                                                      \
+    "D: 1", "D: 2", "C: a " select, "U: a OK %", "C2: a SELECT INBOX", "U2: a OK %",               \
+        "C2: b STORE 1 +FLAGS (k)", "U2: b OK %"
+
+/* So it is when changes of others wait to be told (spec 1.21). */
+Test(condstore, own_changes_are_told_once_beside_those_of_others)
+{
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX"), "C: b UID STORE 2 +FLAGS.SILENT (\\Seen)",
+             "S: * 1 FETCH (UID 1 FLAGS (k))", "S: b OK %", "C: c NOOP", "S: c OK %");
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX"), "C: b UID STORE 2 +FLAGS (\\Seen)",
+             "S: * 2 FETCH (UID 2 FLAGS (\\Seen))", "S: * 1 FETCH (UID 1 FLAGS (k))", "S: b OK %",
+             "C: c NOOP", "S: c OK %");
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX"), "C: b STORE 2 +FLAGS.SILENT (\\Seen)", "S: b OK %",
+             "C: c STORE 2 FLAGS.SILENT (l \\Draft)", "S: c OK %", "C: d NOOP",
+             "S: * 1 FETCH (UID 1 FLAGS (k))", "S: d OK %");
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX"), "C: b STORE 2 FLAGS (l)",
+             "S: * 2 FETCH (UID 2 FLAGS (l))", "S: b OK %", "C: c NOOP",
+             "S: * 1 FETCH (UID 1 FLAGS (k))", "S: c OK %");
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX (CONDSTORE)"), "C: b UID STORE 2 +FLAGS.SILENT (\\Seen)",
+             "S: * 2 FETCH (UID 2 MODSEQ (7))", "S: * 1 FETCH (UID 1 FLAGS (k) MODSEQ (6))",
+             "S: b OK %", "C: c NOOP", "S: c OK %");
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX (CONDSTORE)"), "C: b STORE 2 +FLAGS.SILENT (l)",
+             "S: * 2 FETCH (UID 2 MODSEQ (7))", "S: * OK [HIGHESTMODSEQ 5] %", "S: b OK %",
+             "C: c NOOP", "S: * 1 FETCH (UID 1 FLAGS (k) MODSEQ (6))", "S: c OK %");
+}
+
+/* What others did to the same message, before or after, is told all the same. */
+Test(condstore, what_others_did_to_the_same_message_is_told)
+{
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX"), "C: b UID STORE 1:2 +FLAGS.SILENT (\\Seen)",
+             "S: * 1 FETCH (UID 1 FLAGS (\\Seen k))", "S: b OK %", "C: c NOOP", "S: c OK %");
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX"), "C: b STORE 1:2 +FLAGS.SILENT (l)",
+             "S: * 1 FETCH (UID 1 FLAGS (k l))", "S: b OK %", "C: c NOOP", "S: c OK %");
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX (CONDSTORE)"), "C: b STORE 1:2 +FLAGS.SILENT (\\Seen)",
+             "S: * 1 FETCH (UID 1 FLAGS (\\Seen k) MODSEQ (7))", "S: * 2 FETCH (UID 2 MODSEQ (7))",
+             "S: b OK %", "C: c NOOP", "S: c OK %");
+    /* What the command replaces is no news. */
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX"), "C: b STORE 1:2 FLAGS.SILENT (l \\Seen)", "S: b OK %",
+             "C: c NOOP", "S: c OK %");
+    /* Nothing is stored, and the last change is that of the other. */
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX"), "C: b STORE 1 +FLAGS.SILENT (k)", "S: b OK %",
+             "C: c NOOP", "S: * 1 FETCH (UID 1 FLAGS (k))", "S: c OK %");
+    DIALOGUE(OTHER_CHANGES("SELECT INBOX"), "C: b STORE 2 +FLAGS.SILENT (\\Seen)", "S: b OK %",
+             "C2: c STORE 2 +FLAGS (\\Draft)", "U2: c OK %", "C: c NOOP",
+             "S: * 1 FETCH (UID 1 FLAGS (k))", "S: * 2 FETCH (UID 2 FLAGS (\\Seen \\Draft))",
+             "S: c OK %");
+}
+
+/* So is what the process has not heard of when the command begins. */
+Test(condstore, what_other_services_did_to_the_same_message_is_told)
+{
+    DIALOGUE("D: 1", "D: 2", "C: a SELECT INBOX", "U: a OK %", "K: 1",
+             "C: b STORE 1:2 +FLAGS.SILENT (\\Seen)",
+             "S: * 1 FETCH (UID 1 FLAGS (\\Seen elsewhere))", "S: b OK %", "C: c NOOP", "S: c OK %",
+             "K: 2", "C: d UID STORE 1 -FLAGS.SILENT (elsewhere)",
+             "S: * 2 FETCH (UID 2 FLAGS (\\Seen elsewhere))", "S: d OK %", "C: e NOOP", "S: e OK %",
+             "K: 1", "C: f UID STORE 1 FLAGS.SILENT (l)", "S: f OK %", "K: 1",
+             "C: g STORE 1 +FLAGS.SILENT (l elsewhere m)", "S: g OK %", "C: h NOOP", "S: h OK %",
+             "C: i STORE 2 +FLAGS.SILENT (n)", "S: i OK %", "K: 1",
+             "C: j STORE 1 -FLAGS.SILENT (elsewhere)", "S: j OK %", "C: k FETCH 1:2 FLAGS",
+             "S: * 1 FETCH (UID 1 FLAGS (l m))", "S: * 2 FETCH (UID 2 FLAGS (\\Seen elsewhere n))",
+             "S: k OK %", "C: l NOOP", "S: l OK %");
+    DIALOGUE("D: 1", "D: 2", "C: a SELECT INBOX (CONDSTORE)", "U: a OK %", "K: 1",
+             "C: b UID STORE 1:2 +FLAGS.SILENT (l)",
+             "S: * 1 FETCH (UID 1 FLAGS (elsewhere l) MODSEQ (7))",
+             "S: * 2 FETCH (UID 2 MODSEQ (7))", "S: b OK %", "C: c NOOP", "S: c OK %");
+    /* Nothing is stored, and the last change is that of the other: it alone is told. */
+    DIALOGUE("D: 1", "D: 2", "C: a SELECT INBOX", "U: a OK %",
+             "C: b STORE 2 +FLAGS.SILENT (\\Seen)", "S: b OK %", "K: 1",
+             "C: c STORE 2 +FLAGS.SILENT (\\Seen)", "S: c OK %", "C: d NOOP",
+             "S: * 1 FETCH (UID 1 FLAGS (elsewhere))", "S: d OK %", "K: 2",
+             "C: e UID STORE 1:9 +FLAGS.SILENT (\\Draft)",
+             "S: * 2 FETCH (UID 2 FLAGS (\\Seen \\Draft elsewhere))", "S: e OK %", "C: f NOOP",
              "S: f OK %");
 }
 

@@ -131,6 +131,9 @@ static void run_line(struct world *w, struct reader *readers, const char *line, 
     case 'P':
         fake_backend_purge(w->server.backend, (uint32_t)strtoul(text, NULL, 10));
         break;
+    case 'K':
+        fake_backend_mark(w->server.backend, (uint32_t)strtoul(text, NULL, 10), STR("elsewhere"));
+        break;
     case 'Y':
         fake_backend_damage_structure(w->server.backend, (uint32_t)strtoul(text, NULL, 10));
         break;

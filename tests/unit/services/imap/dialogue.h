@@ -19,6 +19,7 @@
  *     "A:" "B:"   store is away, store is back
  *     "H: NAME"   a capability is hidden from those who log in later
  *     "P: n"      store forgets that UID n vanished from Inbox
+ *     "K: n"      UID n in Inbox gets the keyword "elsewhere", by another service
  *     "Y: n"      the stored structure of UID n in Inbox is damaged
  *     "Z: n"      its file is
  *     "R:"        store is another one, without flags in Inbox; events were interrupted

@@ -1042,6 +1042,16 @@ bool backend_store_flags(struct backend *b, const struct backend_call *call,
     return true;
 }
 
+void fake_backend_mark(struct backend *b, uint32_t uid, struct str keyword)
+{
+    struct fake_mailbox *m = find(b, STR("Inbox"));
+    struct fake_message *message = in_inbox(b, uid);
+    struct store_flags store = {.mode = STORE_ADD, .keywords = &keyword, .keyword_count = 1};
+    set_flags(m, message, &store);
+    message->modseq = m->modseq = ++b->modseq;
+    publish(b, m);
+}
+
 bool backend_copy(struct backend *b, const struct backend_call *call, const struct copy *copy,
                   struct copy_result *ret, struct err *err)
 {

@@ -36,6 +36,9 @@ void fake_backend_replace(struct backend *b);
 /* How often mailboxes were pulled. */
 uint64_t fake_backend_pulls(const struct backend *b);
 
+/* Another service gives the UID of Inbox a keyword: no view has that yet. */
+void fake_backend_mark(struct backend *b, uint32_t uid, struct str keyword);
+
 /* Forgets that the UID vanished from Inbox, as a store may that cleans up. */
 void fake_backend_purge(struct backend *b, uint32_t uid);
 
