@@ -99,6 +99,7 @@ Test(junk_rules, a_match_that_costs_too_much_is_none)
         "(?s)(?:.+)+z$",
         "(*LIMIT_MATCH=4000000000)^(a*)*b$",
         "(?R)?a",
+        "a+qz",
         "(?:a?b?)*?q$",
     };
     char name[1000];
@@ -115,7 +116,8 @@ Test(junk_rules, a_match_that_costs_too_much_is_none)
 Test(junk_rules, usual_patterns_match_long_names)
 {
     static const char *const patterns[] = {
-        "bqzc$", "^.*zc$", "/?(spam|junk|zc)$", "^([a-z]|/)*zc$", "[[:alpha:]]+c$", "^[^/]+c$",
+        "bqzc$",          "^.*zc$",  "/?(spam|junk|zc)$", "^([a-z]|/)*zc$",
+        "[[:alpha:]]+c$", "^a+bqzc", "^[^/]+c$",
     };
     char name[1000];
     memset(name, 'a', sizeof(name));
