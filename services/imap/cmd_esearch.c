@@ -43,6 +43,7 @@ static void end_mailbox(struct esearch_work *work)
 {
     if (work->running) {
         work->progress = work->run.progress;
+        work->progress.before += work->run.read;
         search_run_release(&work->run);
         memset(&work->run, 0, sizeof(work->run));
     }
@@ -280,6 +281,7 @@ static enum session_next begin(struct imap *imap, struct esearch_work *work,
     if (!find_mailboxes(imap, work, &err))
         return fail(imap, work, &err);
     bool only_selected = work->name_count == 0 && work->selected_too;
+    work->progress.in_parts = work->name_count + work->selected_too > 1;
     if (work->returns.update && !work->selected_too) /* RFC 7377 2.2 */
         return respond_bad(imap, "updates are for the selected mailbox");
     if (work->returns.update && !context_tag_is_free(imap))

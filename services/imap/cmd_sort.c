@@ -184,6 +184,8 @@ static enum session_next search_more(struct imap *imap, struct sort_work *work)
         break;
     }
     work->hits = work->run.hits;
+    work->run.progress.before = work->run.read;
+    work->run.progress.in_parts = work->run.read > 0; /* else this is the only part */
     key_walk_init(&work->walk, &work->run.uids, sort_wanted(&work->sort));
     work->step = SORT_READS;
     return read_more(imap, work);
@@ -212,6 +214,7 @@ enum session_next cmd_sort(struct imap *imap, struct cursor *args)
         return respond_bad(imap, "unknown command");
     struct sort_work *work = xcalloc(1, sizeof(*work));
     search_run_init(&work->run, imap);
+    work->run.progress.in_parts = true;
     sort_init(&work->sort);
     imap_set_work(imap, work, work_free);
     work->returns = search_returns_take(imap, args, STR("CONTEXT=SORT"));

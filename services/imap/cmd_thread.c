@@ -107,6 +107,8 @@ static enum session_next search_more(struct imap *imap, struct thread_work *work
     bool references = work->threads.algorithm == THREAD_REFERENCES;
     unsigned wanted = SORT_KEY_DATE | SORT_KEY_SUBJECT;
     work->hits = work->run.hits;
+    work->run.progress.before = work->run.read;
+    work->run.progress.in_parts = work->run.read > 0; /* else this is the only part */
     key_walk_init(&work->walk, &work->run.uids, references ? wanted | SORT_KEY_THREAD : wanted);
     work->step = THREAD_READS;
     return read_more(imap, work);
@@ -145,6 +147,7 @@ enum session_next cmd_thread(struct imap *imap, struct cursor *args)
     struct err err;
     struct thread_work *work = xcalloc(1, sizeof(*work));
     search_run_init(&work->run, imap);
+    work->run.progress.in_parts = true;
     arena_init(&work->scratch, SCRATCH_MAX);
     imap_set_work(imap, work, work_free);
     parse_space(args);

@@ -10,8 +10,8 @@ static int64_t next_time(const struct imap *imap)
 
 struct progress progress_start(const struct imap *imap)
 {
-    return (struct progress){imap_has_capability(imap, STR("INPROGRESS")) ? next_time(imap)
-                                                                          : CLOCK_NEVER};
+    return (struct progress){
+        .next_ms = imap_has_capability(imap, STR("INPROGRESS")) ? next_time(imap) : CLOCK_NEVER};
 }
 
 /* RFC 9585 3: a tag with "]" would end the response code. */
@@ -29,9 +29,10 @@ void progress_tell(struct imap *imap, struct progress *p, uint64_t done, uint64_
     if (clock_monotonic_ms() < p->next_ms)
         return;
     p->next_ms = next_time(imap);
+    done += p->before;
     buf_append(out, STR("* OK [INPROGRESS ("));
     write_tag(imap, out);
-    if (goal == 0)
+    if (goal == 0 || p->in_parts)
         buf_printf(out, " %llu NIL)] at work\r\n", (unsigned long long)done);
     else
         buf_printf(out, " %llu %llu)] at work\r\n", (unsigned long long)done,

@@ -10,11 +10,16 @@
 
 struct progress {
     int64_t next_ms; /* monotonic */
+    /* Of a command with parts, each of which knows its own goal only: that of all is not told, for
+     * a goal should not change, and progress goes on from part to part (RFC 9585 3). */
+    bool in_parts;
+    uint64_t before; /* done in parts that have ended */
 };
 
 /* The command begins. */
 struct progress progress_start(const struct imap *imap);
-/* Appends "* OK [INPROGRESS ("a1" 454 1000)]" when it is time again. */
+/* Appends "* OK [INPROGRESS ("a1" 454 1000)]" when it is time again. `done` and `goal` of the part,
+ * when there are parts; a goal of 0 is not known. */
 void progress_tell(struct imap *imap, struct progress *p, uint64_t done, uint64_t goal);
 
 #endif

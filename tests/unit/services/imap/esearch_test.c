@@ -81,6 +81,30 @@ Test(esearch, names_are_encoded_and_syntax_is_checked)
              "S: b BAD %");
 }
 
+/* How much there is to be read in all mailboxes is not known before the last one. */
+Test(esearch, inprogress_rfc_9585)
+{
+    struct world w;
+    world_init(&w, 1 << 18);
+    for (int i = 0; i < 40; i++)
+        dialogue_deliver(&w, "x");
+    struct session *s = world_session(&w, 0);
+    fake_session_feed(s, STR("a LOGIN me@localhost secret\r\nb SELECT INBOX\r\n"), 0);
+    fake_session_feed(s, STR("c COPY 1:* Archive\r\nd UNSELECT\r\n"), 0);
+    fake_session_sent(s);
+    fake_session_feed(s, STR("e ESEARCH IN (mailboxes (Inbox Archive)) BODY x\r\n"), 0);
+    struct str sent = fake_session_sent(s);
+    cr_assert(str_starts_with(sent, STR("* OK [INPROGRESS (\"e\" 32 NIL)] at work\r\n")), "%.*s",
+              STR_ARG(sent));
+    cr_assert(str_find(sent, STR("* OK [INPROGRESS (\"e\" 72 NIL)] at work\r\n")) > 0, "%.*s",
+              STR_ARG(sent));
+    fake_session_feed(s, STR("f ESEARCH IN (mailboxes (Inbox Nope)) BODY x\r\n"), 0);
+    sent = fake_session_sent(s);
+    cr_assert(str_starts_with(sent, STR("* OK [INPROGRESS (\"f\" 32 40)] at work\r\n")), "%.*s",
+              STR_ARG(sent));
+    world_release(&w);
+}
+
 Test(esearch, uidonly_wants_uids)
 {
     DIALOGUE(MAILBOXES, "C: a ENABLE UIDONLY", "S: * ENABLED UIDONLY", "S: a OK %",

@@ -140,3 +140,32 @@ Test(sort, records_that_are_kept)
     check_order(&sort, (const uint32_t[]){3, 1, 2, 6, 7}, 5);
     sort_release(&sort);
 }
+
+/* Messages are read, then sort keys: the second part goes on from the first. */
+Test(sort, inprogress_rfc_9585)
+{
+    struct world w;
+    world_init(&w, 1 << 18);
+    for (int i = 0; i < 4100; i++)
+        fake_backend_deliver(w.server.backend, STR("Inbox"), STR(""), STR("\r\n"));
+    for (int i = 0; i < 40; i++)
+        dialogue_deliver(&w, "x");
+    struct session *s = world_session(&w, 0);
+    fake_session_feed(s, STR("a LOGIN me@localhost secret\r\nb SELECT INBOX\r\n"), 0);
+    fake_session_sent(s);
+    static const struct str commands[] = {STR_INIT("c SORT (SUBJECT) UTF-8"),
+                                          STR_INIT("c THREAD REFERENCES UTF-8")};
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        fake_session_feed(s, commands[i], 0);
+        fake_session_feed(s, STR(" OR BODY x UID 1:4100\r\n"), 0);
+        struct str sent = fake_session_sent(s);
+        cr_assert(str_starts_with(sent, STR("* OK [INPROGRESS (\"c\" 32 NIL)] at work\r\n")),
+                  "%.*s", STR_ARG(str_slice(sent, 0, 200)));
+        cr_assert(str_find(sent, STR("* OK [INPROGRESS (\"c\" 4136 NIL)] at work\r\n")) > 0);
+        fake_session_feed(s, commands[i], 0);
+        fake_session_feed(s, STR(" ALL\r\n"), 0);
+        sent = fake_session_sent(s);
+        cr_assert(str_starts_with(sent, STR("* OK [INPROGRESS (\"c\" 4096 4140)] at work\r\n")));
+    }
+    world_release(&w);
+}
