@@ -140,6 +140,9 @@ static void run_line(struct world *w, struct reader *readers, const char *line, 
     case 'Z':
         fake_backend_damage_file(w->server.backend, (uint32_t)strtoul(text, NULL, 10));
         break;
+    case 'V':
+        fake_backend_damage_prefix(w->server.backend, (uint32_t)strtoul(text, NULL, 10));
+        break;
     case 'R':
         fake_backend_replace(w->server.backend);
         break;

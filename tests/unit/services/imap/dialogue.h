@@ -22,6 +22,7 @@
  *     "K: n"      UID n in Inbox gets the keyword "elsewhere", by another service
  *     "Y: n"      the stored structure of UID n in Inbox is damaged
  *     "Z: n"      its file is
+ *     "V: n"      its prefix is
  *     "R:"        store is another one, without flags in Inbox; events were interrupted
  *     "Q: b m"    the quota is b bytes and m messages, 0 for none
  *     "X:"        the first session is closed

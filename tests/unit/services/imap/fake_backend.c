@@ -23,6 +23,7 @@ struct fake_message {
     bool purged;        /* nobody remembers that it was expunged */
     char keywords[256]; /* separated by spaces */
     char prefix[256];
+    bool prefix_is_cut; /* by its last byte */
     uint64_t file_size;
     struct buf structure;
     struct date received;
@@ -617,6 +618,13 @@ void fake_backend_damage_file(struct backend *b, uint32_t uid)
     BUG_ON(truncate(path.text, (off_t)m->file_size - 1) < 0);
 }
 
+void fake_backend_damage_prefix(struct backend *b, uint32_t uid)
+{
+    struct fake_message *m = in_inbox(b, uid);
+    BUG_ON(m->prefix[0] == '\0');
+    m->prefix_is_cut = true;
+}
+
 static bool has_vanished(const struct fake_message *message, const struct pull *pull)
 {
     if (pull->since_modseq > 0)
@@ -698,7 +706,9 @@ bool backend_messages(struct backend *b, const struct backend_call *call, uint64
             row->id = from->id;
             row->email_id = row->thread_id = from->email_id;
             if (prefix)
-                row->prefix = arena_copy(call->arena, str_from_cstr(from->prefix));
+                row->prefix =
+                    arena_copy(call->arena,
+                               str_make(from->prefix, strlen(from->prefix) - from->prefix_is_cut));
             if (structure)
                 row->structure = structure_pick(buf_str(&from->structure), structure, call->arena);
         }

@@ -42,8 +42,10 @@ void fake_backend_mark(struct backend *b, uint32_t uid, struct str keyword);
 /* Forgets that the UID vanished from Inbox, as a store may that cleans up. */
 void fake_backend_purge(struct backend *b, uint32_t uid);
 
-/* The message of Inbox is damaged: its structure cannot be decoded, or its file is cut. */
+/* The message of Inbox is damaged: its structure cannot be decoded, its file is cut, or its prefix
+ * is, which the row says to be longer. */
 void fake_backend_damage_structure(struct backend *b, uint32_t uid);
 void fake_backend_damage_file(struct backend *b, uint32_t uid);
+void fake_backend_damage_prefix(struct backend *b, uint32_t uid);
 
 #endif

@@ -254,3 +254,40 @@ Test(fetch, a_damaged_message_does_not_stop_the_others)
              "U: a NO [CORRUPTION] 1 damaged, UID 2 first%", "C: b SEARCH UNSEEN", "S: * SEARCH 2",
              "S: b OK %");
 }
+
+/* Nothing of it is served, not even the bytes that are whole: where they begin is not known. */
+Test(fetch, a_damaged_prefix_is_a_damaged_message)
+{
+    DIALOGUE("D: one", "D: two", "D: three", SELECT_INBOX("3"), "V: 2",
+             "C: a FETCH 1:* (BODY[TEXT] RFC822.SIZE)", "S: * 1 FETCH (UID 1 BODY[TEXT] {5}",
+             "S: one", "S:  RFC822.SIZE %", "S: * 2 FETCH (UID 2 RFC822.SIZE 39)",
+             "S: * 3 FETCH (UID 3 BODY[TEXT] {7}", "S: three", "S:  RFC822.SIZE %",
+             "U: a NO [CORRUPTION] 1 damaged, UID 2 first; all else is fetched",
+             "C: b FETCH 2 BODY[]", "S: * 2 FETCH (UID 2)", "S: b NO [CORRUPTION] 1 damaged%",
+             "C: c FETCH 2 BODY[]<9.5>", "S: * 2 FETCH (UID 2)", "S: c NO [CORRUPTION] %",
+             "C: d FETCH 2 BODY[]<999.5>", "S: * 2 FETCH (UID 2)", "S: d NO [CORRUPTION] %",
+             "C: e FETCH 2 BODY[HEADER]", "S: * 2 FETCH (UID 2)", "S: e NO [CORRUPTION] %",
+             "C: f FETCH 2 BODY[HEADER.FIELDS (Return-Path)]", "S: * 2 FETCH (UID 2)",
+             "S: f NO [CORRUPTION] %", "C: g FETCH 2 RFC822", "S: * 2 FETCH (UID 2)",
+             "S: g NO [CORRUPTION] %", "C: h FETCH 2 ENVELOPE", "S: * 2 FETCH (UID 2 ENVELOPE %",
+             "S: h OK %", "C: i SEARCH UNSEEN", "S: * SEARCH 2", "S: i OK %", "C: j SEARCH TEXT t",
+             "S: * SEARCH 1 3", "S: j OK %", "C: k SEARCH HEADER Return-Path \"\"",
+             "S: * SEARCH 1 3", "S: k OK %");
+}
+
+/* Also when all of the message is the prefix, and no file need be read. */
+Test(fetch, a_damaged_prefix_without_a_text)
+{
+    struct world w;
+    world_init(&w, 1 << 18);
+    for (int i = 0; i < 2; i++)
+        fake_backend_deliver(w.server.backend, STR("Inbox"), STR("a: b\r\n"), STR(""));
+    fake_backend_damage_prefix(w.server.backend, 2);
+    struct session *s = logged_in(&w);
+    fake_session_feed(s, STR("f FETCH 1:2 BODY.PEEK[]\r\n"), 0);
+    struct str sent = fake_session_sent(s);
+    cr_assert(str_starts_with(sent, STR("* 1 FETCH (UID 1 BODY[] {6}\r\na: b\r\n)\r\n"
+                                        "* 2 FETCH (UID 2)\r\nf NO [CORRUPTION] 1 damaged")),
+              "%.*s", STR_ARG(sent));
+    world_release(&w);
+}
