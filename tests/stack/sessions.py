@@ -390,12 +390,19 @@ class Session(Line):
         require(len(old) == len(new) and set(old) <= set(uids), f"COPYUID of {uids}")
         if verb == "MOVE":
             left = set(old) & set(self.view.uids())
-            require(not left, f"moved and still here: {left}")
+            require(not left or self.was_deleted(), f"moved and still here: {left}")
         if target in SHARED:
             self.ledger.copied(source_box, self.world.boxes[target], list(zip(old, new)),
                                self.name in SHARED)
         if self.name in SHARED:
             self.view.suspect([uid for uid in uids if uid not in old], f"not copied by {verb}")
+
+    def was_deleted(self):
+        """Of a mailbox that went while messages were moved out of it nothing more is told."""
+        if self.name not in TEMPORARY:
+            return False
+        status = self.do(f"STATUS {self.name} (UIDVALIDITY)")
+        return f"UIDVALIDITY {self.validity}".encode() not in b" ".join(status)
 
     def move(self):
         self.copy("MOVE")
