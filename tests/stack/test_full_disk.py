@@ -106,7 +106,8 @@ def test_an_import_that_does_not_fit_leaves_nothing(mailrail, tmp_path):
             assert "full" in refused.stderr or "No space left" in refused.stderr or "disk I/O" in refused.stderr, refused.stderr
             assert "wait, unseen" not in refused.stderr
             assert files_of_imports_and_messages(data) == before, room
-        failed_at.add(re.search(r"(Begin|AddText|Add|Commit):", refused.stderr)[1])
+        failures = re.findall(r'm="call failed" pkg=store .*method=(\w+) err=.*kind=no_space', mailrail.log())
+        failed_at.add(failures[-1])
     assert failed_at == {"Begin", "Add", "AddText", "Commit"}
     assert "0 findings" in mailrail.command("verifydata").stderr
 
