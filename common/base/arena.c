@@ -55,7 +55,7 @@ static struct arena_block *add_block(struct arena *a, size_t need)
     return block;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+void *arena_alloc_raw(struct arena *a, size_t size)
 {
     if (size == 0)
         size = 1;
@@ -71,7 +71,13 @@ void *arena_alloc(struct arena *a, size_t size)
     block->used += rounded;
     a->used += size;
     UNPOISON(p, size);
-    return memset(p, 0, size);
+    return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    void *p = arena_alloc_raw(a, size);
+    return p ? memset(p, 0, size > 0 ? size : 1) : NULL;
 }
 
 void *arena_alloc_array(struct arena *a, size_t count, size_t size)
@@ -131,7 +137,7 @@ void arena_release(struct arena *a)
 
 struct str arena_copy(struct arena *a, struct str s)
 {
-    char *p = arena_alloc(a, s.len);
+    char *p = arena_alloc_raw(a, s.len);
     if (!p)
         return STR_NULL;
     if (s.len > 0)
@@ -147,7 +153,7 @@ struct str arena_printf(struct arena *a, const char *format, ...)
     va_copy(again, args);
     int len = vsnprintf(text, sizeof(text), format, args);
     BUG_ON(len < 0);
-    char *p = arena_alloc(a, (size_t)len + 1);
+    char *p = arena_alloc_raw(a, (size_t)len + 1);
     if (p && (size_t)len < sizeof(text))
         memcpy(p, text, (size_t)len + 1);
     else if (p)
@@ -162,7 +168,7 @@ struct str arena_join(struct arena *a, const struct str *parts, size_t count, ch
     size_t len = count > 0 ? count - 1 : 0;
     for (size_t i = 0; i < count; i++)
         len += parts[i].len;
-    char *text = arena_alloc(a, len), *at = text;
+    char *text = arena_alloc_raw(a, len), *at = text;
     for (size_t i = 0; text && i < count; i++) {
         if (i > 0)
             *at++ = separator;
@@ -173,12 +179,30 @@ struct str arena_join(struct arena *a, const struct str *parts, size_t count, ch
     return text ? str_make(text, len) : STR_NULL;
 }
 
+/* ascii_lower of eight bytes at once. The sums carry into the top bit of each byte, and no
+ * further: it then says whether the byte is at least 'A', and above 'Z'. */
+static uint64_t lower_eight(uint64_t bytes)
+{
+    const uint64_t each = 0x0101010101010101u, tops = 0x80 * each;
+    uint64_t low = bytes & ~tops;
+    uint64_t from_a = low + (0x80 - 'A') * each;
+    uint64_t above_z = low + (0x7f - 'Z') * each;
+    uint64_t upper = from_a & ~above_z & ~bytes & tops;
+    return bytes | upper >> 2; /* 0x80 to 0x20 */
+}
+
 struct str arena_lower(struct arena *a, struct str s)
 {
-    char *p = arena_alloc(a, s.len);
+    char *p = arena_alloc_raw(a, s.len);
     if (!p)
         return STR_NULL;
-    for (size_t i = 0; i < s.len; i++)
+    size_t i = 0;
+    for (uint64_t bytes; i + sizeof(bytes) <= s.len; i += sizeof(bytes)) {
+        memcpy(&bytes, s.ptr + i, sizeof(bytes));
+        bytes = lower_eight(bytes);
+        memcpy(p + i, &bytes, sizeof(bytes));
+    }
+    for (; i < s.len; i++)
         p[i] = ascii_lower(s.ptr[i]);
     return str_make(p, s.len);
 }
@@ -187,8 +211,10 @@ char *arena_cstr(struct arena *a, struct str s)
 {
     if (str_find_char(s, '\0') >= 0)
         return NULL;
-    char *p = arena_alloc(a, s.len + 1);
+    char *p = arena_alloc_raw(a, s.len + 1);
     if (p && s.len > 0)
         memcpy(p, s.ptr, s.len);
+    if (p)
+        p[s.len] = '\0';
     return p;
 }

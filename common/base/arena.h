@@ -40,6 +40,8 @@ void arena_release(struct arena *a);
 
 /* Allocation: zeroed, aligned for any type; NULL when the limit would be passed. */
 void *arena_alloc(struct arena *a, size_t size) MUST_USE;
+/* The same, but not zeroed: for bytes that are all written at once. */
+void *arena_alloc_raw(struct arena *a, size_t size) MUST_USE;
 /* `count` zeroed elements of `size` bytes; NULL too when the product overflows. */
 void *arena_alloc_array(struct arena *a, size_t count, size_t size) MUST_USE;
 

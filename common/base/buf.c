@@ -33,20 +33,20 @@ void buf_reset(struct buf *b)
     b->overflow = false;
 }
 
-char *buf_reserve(struct buf *b, size_t count)
+char *buf_reserve_more(struct buf *b, size_t count)
 {
     if (count > b->max - b->len) {
         b->overflow = true;
         return NULL;
     }
     size_t need = b->len + count;
-    if (need > b->cap || !b->ptr) {
-        size_t cap = b->cap > 0 ? b->cap : FIRST_CAPACITY;
-        while (cap < need)
-            cap = cap > b->max / 2 ? b->max : cap * 2;
-        b->ptr = xrealloc(b->ptr, cap);
-        b->cap = cap;
-    }
+    size_t cap = b->cap > 0 ? b->cap : FIRST_CAPACITY;
+    if (cap > b->max)
+        cap = b->max;
+    while (cap < need)
+        cap = cap > b->max / 2 ? b->max : cap * 2;
+    b->ptr = xrealloc(b->ptr, cap);
+    b->cap = cap;
     return b->ptr + b->len;
 }
 
@@ -54,28 +54,6 @@ void buf_commit(struct buf *b, size_t count)
 {
     BUG_ON(count > b->cap - b->len);
     b->len += count;
-}
-
-bool buf_append(struct buf *b, struct str s)
-{
-    if (s.len == 0)
-        return true;
-    char *dst = buf_reserve(b, s.len);
-    if (!dst)
-        return false;
-    memcpy(dst, s.ptr, s.len);
-    b->len += s.len;
-    return true;
-}
-
-bool buf_append_char(struct buf *b, char c)
-{
-    char *dst = buf_reserve(b, 1);
-    if (!dst)
-        return false;
-    *dst = c;
-    b->len++;
-    return true;
 }
 
 bool buf_append_cstr(struct buf *b, const char *cstr)

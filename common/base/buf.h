@@ -51,18 +51,38 @@ static inline size_t buf_room(const struct buf *b)
     return b->max - b->len;
 }
 
+/* For read(2) and encoders: makes room for `count` more bytes and returns where they go (NULL when
+ * the maximum forbids it). What was written there counts after buf_commit(b, n), n <= count. */
+char *buf_reserve_more(struct buf *b, size_t count); /* its slow part: there is no room */
+static inline char *buf_reserve(struct buf *b, size_t count)
+{
+    return b->ptr && count <= b->cap - b->len ? b->ptr + b->len : buf_reserve_more(b, count);
+}
+void buf_commit(struct buf *b, size_t count);
+
 /* Appending: all return false, and set `overflow`, when the maximum would be passed. */
 
-bool buf_append(struct buf *b, struct str s);
-bool buf_append_char(struct buf *b, char c);
+static inline bool buf_append(struct buf *b, struct str s)
+{
+    char *dst = s.len > 0 ? buf_reserve(b, s.len) : NULL;
+    if (dst) {
+        memcpy(dst, s.ptr, s.len);
+        b->len += s.len;
+    }
+    return dst || s.len == 0;
+}
+static inline bool buf_append_char(struct buf *b, char c)
+{
+    char *dst = buf_reserve(b, 1);
+    if (dst) {
+        *dst = c;
+        b->len++;
+    }
+    return dst != NULL;
+}
 bool buf_append_cstr(struct buf *b, const char *cstr);
 bool buf_append_u64(struct buf *b, uint64_t value);
 bool buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
-
-/* For read(2) and encoders: makes room for `count` more bytes and returns where they go (NULL when
- * the maximum forbids it). What was written there counts after buf_commit(b, n), n <= count. */
-char *buf_reserve(struct buf *b, size_t count);
-void buf_commit(struct buf *b, size_t count);
 
 /* Removing. */
 

@@ -16,11 +16,6 @@ static int compare(struct str a, struct str b)
     return a.len < b.len ? -1 : a.len > b.len;
 }
 
-bool str_eq(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 int str_cmp(struct str a, struct str b)
 {
     return compare(a, b);
@@ -77,15 +72,6 @@ struct str str_slice(struct str s, size_t from, size_t len)
 {
     s = str_skip(s, from);
     return str_make(s.ptr, len < s.len ? len : s.len);
-}
-
-struct str str_skip(struct str s, size_t from)
-{
-    if (s.len == 0)
-        return s;
-    if (from > s.len)
-        from = s.len;
-    return str_make(s.ptr + from, s.len - from);
 }
 
 static bool is_blank(char c)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * A string is a pointer and a length, passed by value. It borrows bytes that somebody else owns,
@@ -54,7 +55,10 @@ static inline bool str_is_empty(struct str s)
 }
 
 /* Byte-wise comparison; `_nocase` folds A-Z only. */
-bool str_eq(struct str a, struct str b);
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
 bool str_eq_nocase(struct str a, struct str b);
 /* <0, 0, >0 as memcmp; a prefix sorts before the longer string. */
 int str_cmp(struct str a, struct str b);
@@ -69,7 +73,14 @@ bool str_eq_secret(struct str a, struct str b);
 /* The part from `from` (clamped) with at most `len` bytes. */
 struct str str_slice(struct str s, size_t from, size_t len);
 /* Everything from `from` on; empty when `from` is past the end. */
-struct str str_skip(struct str s, size_t from);
+static inline struct str str_skip(struct str s, size_t from)
+{
+    if (s.len == 0) /* there may be no pointer to add to */
+        return s;
+    if (from > s.len)
+        from = s.len;
+    return str_make(s.ptr + from, s.len - from);
+}
 /* Without leading and trailing space, tab, CR and LF. */
 struct str str_trim(struct str s);
 

@@ -2,7 +2,7 @@
 
 static void *allocate(void *arena, size_t size)
 {
-    return arena_alloc(arena, size);
+    return arena_alloc_raw(arena, size);
 }
 
 static void leave(void *arena, void *pointer)

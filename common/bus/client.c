@@ -22,6 +22,7 @@
 /* A door that has been shut for so long is taken for away: whoever waits would only hold a worker.
  * A restart of the service is shorter, and nobody notices it. */
 #define CONNECT_WAIT_MS 5000
+#define IDLE_MAX 128 /* connections that are kept; more, when so many calls are in progress */
 
 /* A connection of its own, for one call at a time; kept for the next call. Calls do not share a
  * connection, because nng 1.5 cannot bear it: when sending a request fails just while the reply of
@@ -32,18 +33,29 @@ struct channel {
     nng_socket socket;
     nng_aio *sending;
     nng_aio *receiving;
-    sem_t is_over; /* `receiving`: who waits for it wants no lock that nng holds */
+    struct rpc_pending *call; /* in progress */
     struct bus_link link;
-    int64_t heard_ms;     /* when its last answer came */
-    bool has_gone_silent; /* no answer came in time */
+    int64_t heard_ms; /* when its last answer came */
+};
+
+/* A call whose request was sent. The connection is free for others when the reply is here, though
+ * nobody may come for it for a long time. */
+struct rpc_pending {
+    struct rpc_client *client;
+    const ProtobufCMethodDescriptor *method;
+    int64_t began_ms;
+    struct channel *channel; /* NULL when the reply is here */
+    nng_msg *reply;
+    sem_t is_over; /* who waits for it wants no lock that nng holds */
 };
 
 struct rpc_client {
     const ProtobufCServiceDescriptor *service;
     atomic_int connections;
-    pthread_mutex_t lock; /* of `idle` */
+    pthread_mutex_t lock; /* of the next two, and of calls' `channel` */
     struct channel *idle; /* the one used last comes first */
-    nng_tls_config *tls;  /* NULL without */
+    size_t idle_count;
+    nng_tls_config *tls; /* NULL without */
     char url[256];
 };
 
@@ -73,21 +85,48 @@ static void free_channel(struct channel *channel)
     nng_close(channel->socket);
     nng_aio_free(channel->sending);
     nng_aio_free(channel->receiving);
-    sem_destroy(&channel->is_over);
     free(channel);
 }
 
+/* Both with the lock. */
+static void push_idle(struct rpc_client *c, struct channel *channel)
+{
+    channel->next = c->idle;
+    c->idle = channel;
+    c->idle_count++;
+}
+
+static struct channel *pop_idle(struct rpc_client *c)
+{
+    struct channel *channel = c->idle;
+    if (channel) {
+        c->idle = channel->next;
+        c->idle_count--;
+    }
+    return channel;
+}
+
+/* In a thread of nng. */
 static void end_receiving(void *arg)
 {
     struct channel *channel = arg;
-    sem_post(&channel->is_over);
+    struct rpc_pending *call = channel->call;
+    struct rpc_client *c = call->client;
+    if (nng_aio_result(channel->receiving) == 0) {
+        call->reply = nng_aio_get_msg(channel->receiving);
+        channel->heard_ms = clock_monotonic_ms();
+        pthread_mutex_lock(&c->lock);
+        call->channel = NULL;
+        push_idle(c, channel);
+        pthread_mutex_unlock(&c->lock);
+    }
+    sem_post(&call->is_over);
 }
 
 static int open_channel(struct rpc_client *c, struct channel **ret)
 {
     struct channel *channel = xcalloc(1, sizeof(*channel));
     nng_mend();
-    sem_init(&channel->is_over, 0, 0);
     int rc = nng_aio_alloc(&channel->sending, NULL, NULL);
     if (rc == 0)
         rc = nng_aio_alloc(&channel->receiving, end_receiving, channel);
@@ -103,9 +142,12 @@ static int open_channel(struct rpc_client *c, struct channel **ret)
 static bool open_client(struct rpc_client *c, struct bus_address at, struct err *err)
 {
     int rc = NNG_EADDRINVAL;
+    struct channel *first; /* at once: rpc_client_is_connected */
     TRY(bus_tls_config(at, NNG_TLS_MODE_CLIENT, &c->tls, err));
     if (str_copy_cstr(str_from_cstr(at.url), c->url, sizeof(c->url)))
-        rc = open_channel(c, &c->idle); /* one at once: rpc_client_is_connected */
+        rc = open_channel(c, &first);
+    if (rc == 0)
+        push_idle(c, first);
     return rc == 0 || err_set(err, ERR_SYNTAX, "%s", nng_strerror(rc));
 }
 
@@ -142,13 +184,15 @@ void rpc_client_free(struct rpc_client *client)
     free(client);
 }
 
+/* Frees what is too many. */
 static bool take_channel(struct rpc_client *c, struct channel **ret, struct err *err)
 {
     pthread_mutex_lock(&c->lock);
-    struct channel *channel = c->idle;
-    if (channel)
-        c->idle = channel->next;
+    struct channel *channel = pop_idle(c);
+    struct channel *surplus = c->idle_count > IDLE_MAX ? pop_idle(c) : NULL;
     pthread_mutex_unlock(&c->lock);
+    if (surplus)
+        free_channel(surplus);
     if (channel && bus_link_is_stuck(&channel->link)) {
         free_channel(channel);
         channel = NULL;
@@ -162,8 +206,7 @@ static bool take_channel(struct rpc_client *c, struct channel **ret, struct err 
 static void give_channel(struct rpc_client *c, struct channel *channel)
 {
     pthread_mutex_lock(&c->lock);
-    channel->next = c->idle;
-    c->idle = channel;
+    push_idle(c, channel);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -179,11 +222,21 @@ static struct channel *take_unheard(struct rpc_client *c, int64_t since_ms)
             continue;
         }
         *at = channel->next;
+        c->idle_count--;
         channel->next = unheard;
         unheard = channel;
     }
     pthread_mutex_unlock(&c->lock);
     return unheard;
+}
+
+/* Closes it, and begins a new one in its place. */
+static void replace(struct rpc_client *c, struct channel *channel)
+{
+    struct channel *fresh;
+    free_channel(channel);
+    if (open_channel(c, &fresh) == 0)
+        give_channel(c, fresh);
 }
 
 /* After a call that got no answer: the service may be slow, or its host has died without a word, in
@@ -192,11 +245,8 @@ static struct channel *take_unheard(struct rpc_client *c, int64_t since_ms)
  * them. */
 static void renew(struct rpc_client *c, struct channel *silent, int64_t began_ms)
 {
-    struct channel *renewed;
-    free_channel(silent);
     free_channels(take_unheard(c, began_ms));
-    if (open_channel(c, &renewed) == 0)
-        give_channel(c, renewed);
+    replace(c, silent);
 }
 
 bool rpc_client_is_connected(struct rpc_client *client)
@@ -237,42 +287,63 @@ static bool send_request(struct rpc_client *c, struct channel *channel, int64_t 
                    c->url, nng_strerror(rc));
 }
 
-static void wait_for_end(struct channel *channel)
+static bool begin(struct rpc_client *c, int64_t deadline_ms, struct str request,
+                  struct rpc_pending *call, struct err *err)
 {
-    while (sem_wait(&channel->is_over) != 0 && errno == EINTR)
-        ;
-}
-
-static bool receive_reply(struct rpc_client *c, struct channel *channel, int64_t deadline_ms,
-                          nng_msg **ret, struct err *err)
-{
+    call->client = c;
+    call->began_ms = clock_monotonic_ms();
+    call->reply = NULL;
+    TRY(take_channel(c, &call->channel, err));
+    struct channel *channel = call->channel;
+    if (!send_request(c, channel, deadline_ms, request, err)) {
+        give_channel(c, channel);
+        return false;
+    }
+    sem_init(&call->is_over, 0, 0);
+    channel->call = call;
     nng_aio_set_timeout(channel->receiving, wait_for(deadline_ms));
     nng_recv_aio(channel->socket, channel->receiving);
-    wait_for_end(channel);
-    int rc = nng_aio_result(channel->receiving);
-    channel->has_gone_silent = rc == NNG_ETIMEDOUT;
-    if (rc != 0)
-        return err_set(err, ERR_TIMEOUT, "no reply of %s at %s: %s", c->service->short_name, c->url,
-                       nng_strerror(rc));
-    channel->heard_ms = clock_monotonic_ms();
-    *ret = nng_aio_get_msg(channel->receiving);
     return true;
 }
 
-static bool exchange(struct rpc_client *c, int64_t deadline_ms, struct str request, nng_msg **ret,
-                     struct err *err)
+static void wait_for_end(struct rpc_pending *call)
 {
-    struct channel *channel;
-    int64_t began_ms = clock_monotonic_ms();
-    if (!take_channel(c, &channel, err))
-        return false;
-    bool ok = send_request(c, channel, deadline_ms, request, err) &&
-              receive_reply(c, channel, deadline_ms, ret, err);
-    if (channel->has_gone_silent)
-        renew(c, channel, began_ms);
+    while (sem_wait(&call->is_over) != 0 && errno == EINTR)
+        ;
+    sem_destroy(&call->is_over);
+}
+
+/* The reply, or what became of the connection. */
+static bool end(struct rpc_pending *call, nng_msg **ret, struct err *err)
+{
+    struct rpc_client *c = call->client;
+    wait_for_end(call);
+    *ret = call->reply;
+    if (call->reply)
+        return true;
+    int rc = nng_aio_result(call->channel->receiving);
+    err_set(err, ERR_TIMEOUT, "no reply of %s at %s: %s", c->service->short_name, c->url,
+            nng_strerror(rc));
+    if (rc == NNG_ETIMEDOUT)
+        renew(c, call->channel, call->began_ms);
     else
-        give_channel(c, channel);
-    return ok;
+        give_channel(c, call->channel);
+    return false;
+}
+
+/* While a reply may still come the connection is not used again: see struct channel. */
+static void abandon(struct rpc_pending *call)
+{
+    struct rpc_client *c = call->client;
+    pthread_mutex_lock(&c->lock);
+    if (call->channel)
+        nng_aio_cancel(call->channel->receiving);
+    pthread_mutex_unlock(&c->lock);
+    wait_for_end(call);
+    if (call->reply)
+        nng_msg_free(call->reply);
+    else
+        replace(c, call->channel);
 }
 
 static uint32_t milliseconds_left(int64_t deadline_ms)
@@ -281,13 +352,14 @@ static uint32_t milliseconds_left(int64_t deadline_ms)
     return left < 0 ? UINT32_MAX : (uint32_t)left;
 }
 
-bool rpc_call(struct rpc_client *client, const struct rpc_context *context, const char *method,
-              const ProtobufCMessage *request, struct arena *arena, ProtobufCMessage **ret_reply,
-              struct err *err)
+static bool begin_call(struct rpc_client *client, const struct rpc_context *context,
+                       const char *method, const ProtobufCMessage *request, struct arena *arena,
+                       struct rpc_pending *ret, struct err *err)
 {
     const ProtobufCMethodDescriptor *m =
         protobuf_c_service_descriptor_get_method_by_name(client->service, method);
     BUG_ON(!m || m->input != request->descriptor);
+    ret->method = m;
     struct str bytes = rpc_request_encode(
         &(struct rpc_request){
             .service = str_from_cstr(client->service->name),
@@ -299,14 +371,57 @@ bool rpc_call(struct rpc_client *client, const struct rpc_context *context, cons
         arena);
     if (str_is_null(bytes) || arena->exhausted)
         return err_set(err, ERR_LIMIT, "%s: request is too large", method);
+    return begin(client, context->deadline_ms, bytes, ret, err) || err_wrap(err, "%s", method);
+}
+
+static bool end_call(struct rpc_pending *pending, struct arena *arena, ProtobufCMessage **ret_reply,
+                     struct err *err)
+{
     nng_msg *message = NULL;
-    if (!exchange(client, context->deadline_ms, bytes, &message, err))
+    const char *method = pending->method->name;
+    if (!end(pending, &message, err))
         return err_wrap(err, "%s", method);
     struct str payload, reply = str_make(nng_msg_body(message), nng_msg_len(message));
     bool ok = rpc_reply_decode(reply, arena, &payload, err);
     nng_msg_free(message);
     if (!ok)
         return err_wrap(err, "%s", method);
-    *ret_reply = message_unpack(m->output, payload, arena, err);
+    *ret_reply = message_unpack(pending->method->output, payload, arena, err);
     return *ret_reply != NULL;
+}
+
+bool rpc_call(struct rpc_client *client, const struct rpc_context *context, const char *method,
+              const ProtobufCMessage *request, struct arena *arena, ProtobufCMessage **ret_reply,
+              struct err *err)
+{
+    struct rpc_pending pending;
+    return begin_call(client, context, method, request, arena, &pending, err) &&
+           end_call(&pending, arena, ret_reply, err);
+}
+
+struct rpc_pending *rpc_begin(struct rpc_client *client, const struct rpc_context *context,
+                              const char *method, const ProtobufCMessage *request,
+                              struct arena *arena, struct err *err)
+{
+    struct rpc_pending *pending = xcalloc(1, sizeof(*pending));
+    if (begin_call(client, context, method, request, arena, pending, err))
+        return pending;
+    free(pending);
+    return NULL;
+}
+
+bool rpc_end(struct rpc_pending *pending, struct arena *arena, ProtobufCMessage **ret_reply,
+             struct err *err)
+{
+    bool ok = end_call(pending, arena, ret_reply, err);
+    free(pending);
+    return ok;
+}
+
+void rpc_abandon(struct rpc_pending *pending)
+{
+    if (!pending)
+        return;
+    abandon(pending);
+    free(pending);
 }

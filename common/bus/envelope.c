@@ -8,7 +8,7 @@
 struct str message_pack(const ProtobufCMessage *message, struct arena *arena)
 {
     size_t size = protobuf_c_message_get_packed_size(message);
-    uint8_t *bytes = arena_alloc(arena, size);
+    uint8_t *bytes = arena_alloc_raw(arena, size);
     if (!bytes)
         return STR_NULL;
     protobuf_c_message_pack(message, bytes);

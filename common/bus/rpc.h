@@ -46,6 +46,19 @@ bool rpc_call(struct rpc_client *client, const struct rpc_context *context, cons
               const ProtobufCMessage *request, struct arena *arena, ProtobufCMessage **ret_reply,
               struct err *err) MUST_USE;
 
+/* The same in two halves, for who has something else to do meanwhile. Each call that was begun ends
+ * with exactly one of the other two, before the client is freed. */
+struct rpc_pending;
+/* Sends the request. NULL: nothing was done. `arena` is free again afterwards. */
+struct rpc_pending *rpc_begin(struct rpc_client *client, const struct rpc_context *context,
+                              const char *method, const ProtobufCMessage *request,
+                              struct arena *arena, struct err *err) MUST_USE;
+/* Waits for the reply, and frees `pending`. */
+bool rpc_end(struct rpc_pending *pending, struct arena *arena, ProtobufCMessage **ret_reply,
+             struct err *err) MUST_USE;
+/* Nobody wants the reply any more. The call runs to its end all the same. NULL is none. */
+void rpc_abandon(struct rpc_pending *pending);
+
 /* True when the door has a connection now: for /readyz. Who asks again and again also has a host
  * that was away found again soon. */
 bool rpc_client_is_connected(struct rpc_client *client);

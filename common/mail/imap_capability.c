@@ -62,8 +62,9 @@ const struct str imap_capabilities_to_hide[] = {
 };
 const size_t imap_capabilities_to_hide_count = ARRAY_LEN(imap_capabilities_to_hide);
 
-/* RFC 4314 6, 8440 1, 7162 3.2.3, 5267 3, 5957 2, 6154 2, 9208 3, 9590 3; RFC 5464 1: METADATA is
- * METADATA-SERVER and more. */
+/* RFC 4314 6, 8440 1, 7162 3.2.3, 5267 3, 5957 2, 6154 2, 9208 3, 9590 3, 5819 2; RFC 5464 1:
+ * METADATA is METADATA-SERVER and more; RFC 5466 2: filters are set as METADATA. With a base
+ * come its own bases. */
 static const struct {
     struct str name;
     struct str base;
@@ -72,10 +73,15 @@ static const struct {
     {STR_INIT("SORT=DISPLAY"), STR_INIT("SORT")},
     {STR_INIT("ESORT"), STR_INIT("SORT")},
     {STR_INIT("CONTEXT=SORT"), STR_INIT("SORT")},
+    {STR_INIT("CONTEXT=SORT"), STR_INIT("ESORT")},
     {STR_INIT("CONTEXT=SEARCH"), STR_INIT("ESEARCH")},
     {STR_INIT("SEARCHRES"), STR_INIT("ESEARCH")},
     {STR_INIT("MULTISEARCH"), STR_INIT("ESEARCH")},
+    {STR_INIT("FILTERS"), STR_INIT("METADATA")},
     {STR_INIT("CREATE-SPECIAL-USE"), STR_INIT("SPECIAL-USE")},
+    {STR_INIT("LIST-STATUS"), STR_INIT("LIST-EXTENDED")},
+    {STR_INIT("LIST-METADATA"), STR_INIT("LIST-EXTENDED")},
+    {STR_INIT("LIST-MYRIGHTS"), STR_INIT("LIST-EXTENDED")},
     {STR_INIT("QUOTA=RES-STORAGE"), STR_INIT("QUOTA")},
     {STR_INIT("QUOTA=RES-MESSAGE"), STR_INIT("QUOTA")},
     {STR_INIT("METADATA-SERVER"), STR_INIT("METADATA")},
@@ -92,10 +98,10 @@ bool imap_capability_can_be_hidden(struct str name)
     return false;
 }
 
-struct str imap_capability_base(struct str name)
+bool imap_capability_extends(struct str name, struct str base)
 {
     for (size_t i = 0; i < ARRAY_LEN(bases); i++)
-        if (str_eq_nocase(name, bases[i].name))
-            return bases[i].base;
-    return STR_NULL;
+        if (str_eq_nocase(name, bases[i].name) && str_eq_nocase(base, bases[i].base))
+            return true;
+    return false;
 }

@@ -11,7 +11,7 @@
  * anybody knows whose session it is.
  *
  *     if (!imap_capability_can_be_hidden(STR("MVOE"))) ...
- *     imap_capability_base(STR("QRESYNC"))                // CONDSTORE
+ *     if (imap_capability_extends(STR("QRESYNC"), STR("CONDSTORE"))) ...
  */
 
 /* All of them; names in any case are the same. */
@@ -20,7 +20,7 @@ extern const size_t imap_capabilities_to_hide_count;
 
 bool imap_capability_can_be_hidden(struct str name);
 
-/* What this one is an extension of: hidden with it. STR_NULL: of none. */
-struct str imap_capability_base(struct str name);
+/* Is the one an extension of the other, and hidden with it? */
+bool imap_capability_extends(struct str name, struct str base);
 
 #endif

@@ -112,6 +112,7 @@ bool structure_decode(struct str bytes, struct arena *arena, const struct struct
 
 /* Pieces of the bytes, for those who ask much of many messages: bits by the numbers of the fields
  * of mailrail.Structure. */
+#define STRUCTURE_LEAST (1u << 1) /* the version: they are there, and not all damaged */
 #define STRUCTURE_ENVELOPE (1u << 2)
 #define STRUCTURE_PARTS (1u << 3)
 #define STRUCTURE_PREVIEW (1u << 9)

@@ -23,7 +23,7 @@ struct fields {
     struct str bytes;
 };
 
-static uint64_t take_varint(struct fields *f)
+static uint64_t take_long_varint(struct fields *f)
 {
     uint64_t value = 0;
     for (size_t i = 0; i < 10 && i < f->rest.len; i++) {
@@ -36,6 +36,16 @@ static uint64_t take_varint(struct fields *f)
     }
     f->damaged = true;
     return 0;
+}
+
+/* Most have one byte. */
+static inline uint64_t take_varint(struct fields *f)
+{
+    unsigned char first = f->rest.len > 0 ? (unsigned char)f->rest.ptr[0] : 0xff;
+    if (first >= 0x80)
+        return take_long_varint(f);
+    f->rest = str_skip(f->rest, 1);
+    return first;
 }
 
 static struct str take_bytes(struct fields *f, uint64_t len)
@@ -375,20 +385,30 @@ bool structure_decode(struct str bytes, struct arena *arena, const struct struct
     return structure_decode_pieces(bytes, STRUCTURE_ALL, arena, ret_structure, err);
 }
 
+/* The size of the pieces that are wanted; they go to `picked` unless it is NULL. */
+static size_t pick(struct fields *f, uint32_t pieces, char *picked)
+{
+    size_t len = 0;
+    for (const char *begin = f->rest.ptr; next_field(f); begin = f->rest.ptr) {
+        size_t size = (size_t)(f->rest.ptr - begin);
+        if (!is_among(f, pieces))
+            continue;
+        if (picked)
+            memcpy(picked + len, begin, size);
+        len += size;
+    }
+    return len;
+}
+
 struct str structure_pick(struct str bytes, uint32_t pieces, struct arena *arena)
 {
-    size_t len = 0, before = bytes.len;
-    char *picked = arena_alloc(arena, bytes.len);
-    struct fields f = {.rest = bytes};
-    while (picked && next_field(&f)) {
-        size_t size = before - f.rest.len;
-        if (is_among(&f, pieces)) {
-            memcpy(picked + len, f.rest.ptr - size, size);
-            len += size;
-        }
-        before = f.rest.len;
-    }
-    if (picked && f.damaged)
+    struct fields measured = {.rest = bytes}, copied = {.rest = bytes};
+    size_t len = pick(&measured, pieces, NULL);
+    if (measured.damaged || len == bytes.len)
         return arena_copy(arena, bytes);
-    return picked ? str_make(picked, len) : STR_NULL;
+    char *picked = arena_alloc_raw(arena, len);
+    if (!picked)
+        return STR_NULL;
+    pick(&copied, pieces, picked);
+    return str_make(picked, len);
 }

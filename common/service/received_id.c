@@ -126,11 +126,16 @@ static void crypt_block(const struct received_id_key *key, int encrypt, const un
     EVP_CIPHER_CTX_free(context);
 }
 
-void received_id_encode(const struct received_id_key *key, uint64_t cid,
-                        char ret_text[RECEIVED_ID_LEN + 1])
+/* 1 in 64 blocks would begin with "-", which the `mailrail trace cid` that it is pasted into takes
+ * for an option: such a one is made again with another first byte. */
+#define FIRST_BYTES 8
+
+static void encode_block(const struct received_id_key *key, unsigned first_byte, uint64_t cid,
+                         char ret_text[RECEIVED_ID_LEN + 1])
 {
     unsigned char plain[16], block[16];
     memcpy(plain, key->prefix, 8);
+    plain[0] = (unsigned char)(plain[0] ^ first_byte);
     for (int i = 0; i < 8; i++)
         plain[8 + i] = (unsigned char)(cid >> (8 * (7 - i)));
     crypt_block(key, 1, plain, block);
@@ -140,6 +145,21 @@ void received_id_encode(const struct received_id_key *key, uint64_t cid,
     memcpy(ret_text, text.ptr, RECEIVED_ID_LEN);
     ret_text[RECEIVED_ID_LEN] = '\0';
     buf_release(&text);
+}
+
+void received_id_encode(const struct received_id_key *key, uint64_t cid,
+                        char ret_text[RECEIVED_ID_LEN + 1])
+{
+    unsigned first_byte = 0;
+    do
+        encode_block(key, first_byte++, cid, ret_text);
+    while (ret_text[0] == '-' && first_byte < FIRST_BYTES);
+}
+
+static bool has_prefix(const struct received_id_key *key, const unsigned char plain[16])
+{
+    return (plain[0] ^ key->prefix[0]) < FIRST_BYTES &&
+           memcmp(plain + 1, key->prefix + 1, sizeof(key->prefix) - 1) == 0;
 }
 
 bool received_id_decode(const struct received_id_key *key, struct str text, uint64_t *ret_cid,
@@ -152,7 +172,7 @@ bool received_id_decode(const struct received_id_key *key, struct str text, uint
               block.len == sizeof(plain);
     if (ok) {
         crypt_block(key, 0, (const unsigned char *)block.ptr, plain);
-        ok = memcmp(plain, key->prefix, 8) == 0;
+        ok = has_prefix(key, plain);
     }
     buf_release(&block);
     if (!ok)

@@ -20,12 +20,11 @@ struct received_id_key {
 };
 
 /* Reads the key of the data directory; when there is none, moves that of the former place, or
- * makes one. Safe when several services
- * start at once. */
+ * makes one. Safe when several services start at once. */
 bool received_id_key_open(struct str data, struct received_id_key *ret, struct err *err) MUST_USE;
 /* Only reads it: ERR_NOT_FOUND when there is none. */
 bool received_id_key_read(struct str data, struct received_id_key *ret, struct err *err) MUST_USE;
-/* Writes RECEIVED_ID_LEN characters and a terminator. */
+/* Writes RECEIVED_ID_LEN characters, of which the first is no "-", and a terminator. */
 void received_id_encode(const struct received_id_key *key, uint64_t cid,
                         char ret_text[RECEIVED_ID_LEN + 1]);
 /* The way back; ERR_SYNTAX when the text is no id, or was not made with this key. */

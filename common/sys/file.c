@@ -1,10 +1,13 @@
 #include "common/sys/file.h"
 
+#include "common/base/bug.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -13,6 +16,8 @@
 #include <unistd.h>
 
 #define COPY_CHUNK (64 * 1024)
+#define FEW_FILES 1024
+#define MAP_COPY_MAX (32 * 1024)
 
 void fd_cleanup(int *fd)
 {
@@ -177,8 +182,12 @@ int64_t directory_free_bytes(const char *path)
 {
     struct statvfs fs;
     uint64_t bytes;
-    if (statvfs(path, &fs) < 0 ||
-        __builtin_mul_overflow((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &bytes))
+    if (statvfs(path, &fs) < 0)
+        return INT64_MAX;
+    /* f_files is 0 where their number has no limit. */
+    if (fs.f_files > 0 && fs.f_favail < FEW_FILES)
+        return 0;
+    if (__builtin_mul_overflow((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &bytes))
         return INT64_MAX;
     return bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX;
 }
@@ -244,26 +253,50 @@ bool file_link_or_copy(const char *from, const char *to, struct err *err)
     return err_set_errno(err, errnum, "link %s to %s", from, to);
 }
 
+/* Unmapping makes every other thread forget its translations, which costs more than the copy. */
+static bool copy_small(int fd, size_t size, struct file_map *ret, struct err *err)
+{
+    char *copy = xmalloc(size);
+    size_t len = 0;
+    ssize_t n;
+    do {
+        n = pread(fd, copy + len, size - len, (off_t)len);
+        len += n > 0 ? (size_t)n : 0;
+    } while ((n > 0 && len < size) || (n < 0 && errno == EINTR));
+    if (n < 0) {
+        err_set_errno(err, errno, "read %zu bytes", size);
+        free(copy);
+        return false;
+    }
+    *ret = (struct file_map){.bytes = str_make(copy, len), .is_copy = true};
+    return true;
+}
+
 bool file_map_open(int fd, struct file_map *ret, struct err *err)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
         return err_set_errno(err, errno, "stat");
     if (st.st_size == 0) {
-        ret->bytes = STR("");
+        *ret = (struct file_map){.bytes = STR("")};
         return true;
     }
     size_t size = (size_t)st.st_size;
+    if (size <= MAP_COPY_MAX)
+        return copy_small(fd, size, ret, err);
     void *at = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (at == MAP_FAILED)
         return err_set_errno(err, errno, "map %zu bytes", size);
-    ret->bytes = str_make(at, size);
+    *ret = (struct file_map){.bytes = str_make(at, size)};
     return true;
 }
 
 void file_map_close(struct file_map *map)
 {
-    if (map->bytes.len > 0)
-        munmap((void *)(uintptr_t)map->bytes.ptr, map->bytes.len);
-    map->bytes = STR_NULL;
+    void *at = (void *)(uintptr_t)map->bytes.ptr;
+    if (map->is_copy)
+        free(at);
+    else if (map->bytes.len > 0)
+        munmap(at, map->bytes.len);
+    *map = (struct file_map){.bytes = STR_NULL};
 }

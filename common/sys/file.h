@@ -22,8 +22,8 @@ bool file_replace(const char *path, struct str bytes, unsigned mode, struct err 
 /* Makes the directory and its parents; fine when it is there. */
 bool directory_make(const char *path, unsigned mode, struct err *err) MUST_USE;
 bool directory_sync(const char *path, struct err *err) MUST_USE;
-/* Bytes that may still be written to the file system of this path; INT64_MAX when it does not say.
- */
+/* Bytes that may still be written to the file system of this path: 0 too when hardly any file more
+ * can be made there (fewer than 1024); INT64_MAX when it does not say. */
 int64_t directory_free_bytes(const char *path);
 /* The same as directory_make, and the names of the last `levels` directories of the path are on
  * disk when it returns. */
@@ -34,9 +34,11 @@ bool directory_make_durable(const char *path, unsigned mode, unsigned levels,
  * ERR_CONFLICT when `to` exists; it is left as it is. */
 bool file_link_or_copy(const char *from, const char *to, struct err *err) MUST_USE;
 
-/* A file mapped for reading; `bytes` is empty for an empty file. */
+/* The bytes of a file that nobody changes, for reading; empty for an empty file. Large ones are
+ * mapped, small ones are a copy: mapping takes longer than reading them. */
 struct file_map {
     struct str bytes;
+    bool is_copy;
 };
 bool file_map_open(int fd, struct file_map *ret, struct err *err) MUST_USE;
 void file_map_close(struct file_map *map);

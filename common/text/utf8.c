@@ -7,19 +7,24 @@
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-bool str_is_ascii(struct str s)
+/* How many bytes at the start are ASCII. */
+static size_t ascii_prefix(struct str s)
 {
     size_t i = 0;
     for (; i + sizeof(uint64_t) <= s.len; i += sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, s.ptr + i, sizeof(word));
         if (word & 0x8080808080808080u)
-            return false;
+            break;
     }
-    for (; i < s.len; i++)
-        if ((unsigned char)s.ptr[i] >= 0x80)
-            return false;
-    return true;
+    while (i < s.len && (unsigned char)s.ptr[i] < 0x80)
+        i++;
+    return i;
+}
+
+bool str_is_ascii(struct str s)
+{
+    return ascii_prefix(s) == s.len;
 }
 
 /* What may follow a lead byte: how many bytes in all, and the range of the second (RFC 3629 4). */
@@ -65,7 +70,7 @@ size_t utf8_valid_prefix(struct str s, bool *ret_truncated)
     size_t at = 0;
     while (at < s.len) {
         if ((unsigned char)s.ptr[at] < 0x80) {
-            at++;
+            at += ascii_prefix(str_skip(s, at));
             continue;
         }
         size_t size = character_size((const unsigned char *)s.ptr + at, s.len - at, &truncated);

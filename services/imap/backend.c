@@ -1,4 +1,6 @@
 #include "services/imap/backend_bus.h"
+
+#include "common/service/login_events.h"
 #include "services/imap/backend_internal.h"
 
 #include <stdio.h>
@@ -8,12 +10,7 @@ static void on_login_ended(void *user, struct str topic, struct str payload)
 {
     struct backend *b = user;
     (void)topic;
-    Mailrail__LoginEnded *event = mailrail__login_ended__unpack(
-        NULL, payload.len, (const uint8_t *)(const void *)payload.ptr);
-    if (!event)
-        return;
-    b->handler.login_ended(b->handler.login_user, event->remote_ip, event->succeeded);
-    mailrail__login_ended__free_unpacked(event, NULL);
+    login_events_tell(payload, b->handler.login_ended, b->handler.login_user);
 }
 
 static void on_account_changed(void *user, struct str topic, struct str payload)

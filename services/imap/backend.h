@@ -13,7 +13,7 @@
  * key when the answer was lost: that never does a thing twice.
  *
  * backend.c speaks the bus. Tests link an in-memory backend in its place
- * (tests/unit/services/imap/fake_backend.c).
+ * (tests/unit/services/imap/fake_backend.h).
  */
 
 struct backend;
@@ -296,10 +296,30 @@ struct message_row {
     uint64_t email_id;    /* RFC 8474 */
     uint64_t thread_id;
 };
+struct messages_query {
+    uint64_t mailbox_id;
+    const uint64_t *ids;
+    size_t count;
+    bool prefix;
+    uint32_t structure; /* which pieces of it (structure.h) */
+};
 /* In request order; messages that are gone for good are left out. */
-bool backend_messages(struct backend *b, const struct backend_call *call, uint64_t mailbox_id,
-                      const uint64_t *ids, size_t count, bool prefix, uint32_t structure,
-                      struct message_row **ret_rows, size_t *ret_count, struct err *err) MUST_USE;
+bool backend_messages(struct backend *b, const struct backend_call *call,
+                      const struct messages_query *query, struct message_row **ret_rows,
+                      size_t *ret_count, struct err *err) MUST_USE;
+
+/* The same in two halves, for who goes through many: store reads the next ones while these are
+ * used. What was asked ends with exactly one of the other two. */
+struct messages_asked;
+/* NULL: nothing was asked. The call's arena is free again afterwards. */
+struct messages_asked *backend_messages_ask(struct backend *b, const struct backend_call *call,
+                                            const struct messages_query *query,
+                                            struct err *err) MUST_USE;
+bool backend_messages_take(struct messages_asked *asked, struct arena *arena,
+                           struct message_row **ret_rows, size_t *ret_count,
+                           struct err *err) MUST_USE;
+/* NULL is none. */
+void backend_messages_abandon(struct messages_asked *asked);
 
 /* What messages are sorted and threaded by (proto/mailboxes.proto, SortKey). */
 enum sort_key {

@@ -27,6 +27,10 @@ struct backend {
 bool backend_ask(struct backend *b, const struct backend_call *call, const char *method,
                  const ProtobufCMessage *request, ProtobufCMessage **ret_reply,
                  struct err *err) MUST_USE;
+/* The first half of it. */
+struct rpc_pending *backend_begin(struct backend *b, const struct backend_call *call,
+                                  const char *method, const ProtobufCMessage *request,
+                                  struct err *err) MUST_USE;
 /* For calls that change something: when the answer was lost, asking again with the same key gives
  * it, and does nothing twice. */
 bool backend_change(struct backend *b, const struct backend_call *call, const char *method,

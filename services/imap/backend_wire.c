@@ -42,6 +42,14 @@ bool backend_ask(struct backend *b, const struct backend_call *call, const char 
     return rpc_call(b->mailboxes, &context, method, request, call->arena, ret_reply, err);
 }
 
+struct rpc_pending *backend_begin(struct backend *b, const struct backend_call *call,
+                                  const char *method, const ProtobufCMessage *request,
+                                  struct err *err)
+{
+    struct rpc_context context = rpc_context_ms(call->cid, CALL_MS);
+    return rpc_begin(b->mailboxes, &context, method, request, call->arena, err);
+}
+
 bool backend_change(struct backend *b, const struct backend_call *call, const char *method,
                     const ProtobufCMessage *request, ProtobufCMessage **ret_reply, struct err *err)
 {

@@ -44,8 +44,12 @@ static bool load(struct imap *imap, uint64_t mailbox_id, const struct backend_ca
 {
     struct message_row *rows;
     size_t count;
-    TRY(backend_messages(imap->server->backend, call, mailbox_id, &m->row->id, 1, true,
-                         STRUCTURE_ALL, &rows, &count, err));
+    struct messages_query query = {.mailbox_id = mailbox_id,
+                                   .ids = &m->row->id,
+                                   .count = 1,
+                                   .prefix = true,
+                                   .structure = STRUCTURE_ALL};
+    TRY(backend_messages(imap->server->backend, call, &query, &rows, &count, err));
     if (count == 0 || rows[0].prefix.len != m->row->prefix_size)
         return err_set(err, ERR_NOT_FOUND, "message %u is gone", m->row->uid);
     m->prefix = rows[0].prefix;

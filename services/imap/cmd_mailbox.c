@@ -57,6 +57,8 @@ static bool take_create(struct imap *imap, struct cursor *c, struct create *crea
 static enum session_next respond_created(struct imap *imap, uint64_t owner, uint64_t mailbox_id)
 {
     struct buf id;
+    if (!imap_has_capability(imap, STR("OBJECTID")))
+        return respond_ok(imap, "created");
     buf_init(&id, 128);
     objectid_write(&id, OBJECTID_MAILBOX, owner, mailbox_id);
     enum session_next next = respond_ok(imap, "[MAILBOXID %.*s] created", STR_ARG(buf_str(&id)));

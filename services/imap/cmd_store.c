@@ -180,7 +180,9 @@ static bool is_expected(const struct store_flags *op, const struct view_message 
     return changes->flags[k] == flags && keywords_are_expected(op, before->keywords, changes, k);
 }
 
-/* Did the command change a message of which the client does not know what it has now? */
+/* Did the command change a message of which the client does not know what it has now? When another
+ * session has brought the result into the view already, nobody can say any more what there was to
+ * be told before. */
 static bool is_news(const struct imap *imap, const struct store_flags *op,
                     const struct store_result *result, const struct view_message *before, size_t *k)
 {
@@ -188,7 +190,8 @@ static bool is_news(const struct imap *imap, const struct store_flags *op,
     const struct flag_change *derived = &changes->derived;
     bool known = op->mode == STORE_REPLACE || announce_is_told(imap, before->modseq);
     if (derived->len > 0) /* nobody else was there */
-        return !known && ((before->flags | derived->added) & ~derived->removed) != before->flags;
+        return !known && (before->modseq == result->modseq ||
+                          ((before->flags | derived->added) & ~derived->removed) != before->flags);
     while (*k < changes->len && changes->uid[*k] < before->uid)
         ++*k;
     bool changed = *k < changes->len && changes->uid[*k] == before->uid &&
@@ -197,7 +200,7 @@ static bool is_news(const struct imap *imap, const struct store_flags *op,
 }
 
 /* With .SILENT: what others changed must be told with what the command did, for the message has but
- * one modseq. The view has not got the result yet. */
+ * one modseq. */
 static void find_news(const struct imap *imap, const struct store_flags *op,
                       const struct store_result *result, struct store_work *work)
 {

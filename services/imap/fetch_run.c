@@ -140,15 +140,10 @@ static bool write_item(struct imap *imap, struct fetch_run *run, const struct fe
 
 /* ---- Steps */
 
-/* The view knew it when the row was read. */
-static bool is_known_expunged(const struct rows *r)
-{
-    return r->at < r->len && r->batch[r->at].message.expunged != 0;
-}
-
 /* A message whose file or row is gone was expunged by another session long ago: the command goes on
  * with the rest (RFC 9051 7.1, EXPUNGEISSUED). Or, where the view knows of no expunge, the whole
- * account is gone, which store says. Anything else ends it. */
+ * account is gone, or the right to see a mailbox of another, which store says. Anything else ends
+ * it. */
 static void note_failure(struct imap *imap, struct fetch_run *run)
 {
     struct err err;
@@ -157,11 +152,15 @@ static void note_failure(struct imap *imap, struct fetch_run *run)
     if (run->failed)
         return;
     run->expunge_issued = true;
-    if (run->refreshed || is_known_expunged(&run->rows))
+    if (run->refreshed || rows_is_known_expunged(&run->rows))
         return;
     run->refreshed = true;
-    run->failed = !view_refresh(imap->selected.view, imap->server->backend, &call, true, &err) &&
-                  err.kind == ERR_DENIED;
+    if (view_refresh(imap->selected.view, imap->server->backend, &call, true, &err))
+        return;
+    bool is_hidden = run->rows.is_others && err.kind == ERR_NOT_FOUND;
+    if (is_hidden)
+        selected_fail_revoked(&err);
+    run->failed = is_hidden || err.kind == ERR_DENIED;
     if (run->failed)
         run->err = err;
 }

@@ -197,8 +197,9 @@ struct notify *notify_state(struct imap *imap)
 void notify_wake_for_names(struct imap *imap, bool wanted)
 {
     struct notify *n = notify_state(imap);
-    if (n->asked)
+    if (n->asked && n->others)
         return;
+    n->watch.names_only = true;
     if (wanted)
         watch(imap, n);
     else

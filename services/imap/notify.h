@@ -83,7 +83,8 @@ void notify_listen(struct imap *imap);
 /* Tells what changed in other mailboxes. False when the output is full and there is more. For who
  * does not use NOTIFY the first call, at login, only notes what there is. */
 bool notify_report(struct imap *imap);
-/* IDLE without NOTIFY: has the session woken when names or subscriptions change. */
+/* In IDLE: has the session woken when names or subscriptions change, or its login may have ended,
+ * unless NOTIFY has it woken for more. */
 void notify_wake_for_names(struct imap *imap, bool wanted);
 
 /* The session itself made or removed (`made`) this name, and all that is below it (`below`), as a

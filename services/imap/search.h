@@ -99,5 +99,8 @@ bool search_damaged_matches(const struct search_program *program, const struct m
                             struct err *err) MUST_USE;
 /* The most expensive key. */
 enum search_cost search_cost(const struct search_program *program);
+/* Which pieces of structures its keys look at (structure.h); at least one, since a message without
+ * a sound structure is gone or damaged. */
+uint32_t search_pieces(const struct search_program *program);
 
 #endif

@@ -131,6 +131,24 @@ enum search_cost search_cost(const struct search_program *program)
     return cost;
 }
 
+static uint32_t pieces_of(const struct search_key *key)
+{
+    uint32_t pieces = key->kind == SEARCH_SENT    ? STRUCTURE_ENVELOPE
+                      : key->kind == SEARCH_WORDS ? STRUCTURE_PARTS
+                                                  : 0;
+    for (const struct search_key *child = key->child; child; child = child->next)
+        pieces |= pieces_of(child);
+    return pieces;
+}
+
+uint32_t search_pieces(const struct search_program *program)
+{
+    uint32_t pieces = STRUCTURE_LEAST;
+    for (const struct search_key *key = program->keys; key; key = key->next)
+        pieces |= pieces_of(key);
+    return pieces;
+}
+
 bool search_key_matches_row(const struct search_key *key, const struct view_row *row)
 {
     struct subject s = {.row = &row->message};

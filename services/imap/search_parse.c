@@ -9,7 +9,7 @@
 #include "services/imap/select.h"
 
 #define PROGRAM_ARENA_MAX (24u << 20)
-#define DEPTH_MAX 50
+#define DEPTH_MAX 200
 #define FILTERS_MAX 100
 #define FILTER_DEPTH_MAX 5 /* of those that name others; RFC 5466 3.1 wants 3 */
 #define WORDS_MAX 64       /* keys with words: each has tables of its own */
@@ -188,6 +188,8 @@ static uint64_t owner_of(const struct parser *p)
 static void take_keyword(struct parser *p, struct search_key *key)
 {
     struct flag_list list = {0};
+    if (cursor_next_is(p->c, '\\')) /* those have keys of their own */
+        cursor_fail(p->c, "a keyword");
     parse_flag(p->c, &p->program->arena, &list);
     if (list.keyword_count > 0) {
         key->text = list.keywords[0];

@@ -18,11 +18,13 @@ static const struct option_word {
     {STR_INIT("SAVE"), RETURN_SAVE}, {STR_INIT("PARTIAL"), RETURN_PARTIAL},
 };
 
-static enum search_return find_option(const struct imap *imap, struct str word)
+/* PARTIAL is of contexts too (RFC 5267 4.4). */
+static enum search_return find_option(const struct imap *imap, struct str word, bool has_context)
 {
+    bool has_partial = has_context || imap_has_capability(imap, STR("PARTIAL"));
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (str_eq_nocase(words[i].word, word) &&
-            (words[i].option != RETURN_PARTIAL || imap_has_capability(imap, STR("PARTIAL"))))
+            (words[i].option != RETURN_PARTIAL || has_partial))
             return words[i].option;
     return 0;
 }
@@ -62,7 +64,7 @@ static void take_option(struct imap *imap, struct cursor *c, bool has_context,
     struct str word = parse_atom(c, "return option");
     if (has_context && take_context_option(imap, c, word, returns))
         return;
-    enum search_return option = find_option(imap, word);
+    enum search_return option = find_option(imap, word, has_context);
     if (option == 0)
         cursor_fail(c, "a known return option");
     if (option == RETURN_PARTIAL) {

@@ -94,7 +94,7 @@ static void begin_reading(struct imap *imap, struct search_run *run, enum search
 {
     run->candidates = run->hits;
     run->hits = 0;
-    rows_init(&run->rows, imap, &run->uids, STRUCTURE_ALL, cost == SEARCH_COST_TEXT);
+    rows_init(&run->rows, imap, &run->uids, search_pieces(&run->program), cost == SEARCH_COST_TEXT);
     run->rows.view = run->program.place.view;
     run->rows.horizon = run->program.place.horizon;
     uid_set_release(&run->numbers);

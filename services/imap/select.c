@@ -32,12 +32,18 @@ enum session_next selected_opened(struct imap *imap)
                       imap->selected.read_only ? "[READ-ONLY] examined" : "[READ-WRITE] selected");
 }
 
+#define REVOKED "your right to read this mailbox was withdrawn"
+
+bool selected_fail_revoked(struct err *err)
+{
+    err_set(err, ERR_FORBIDDEN, "the right to read was withdrawn");
+    return err_reply(err, REVOKED);
+}
+
 bool selected_check(struct imap *imap, struct err *err)
 {
-    if (imap->selected.revoked) {
-        err_set(err, ERR_FORBIDDEN, "the right to read was withdrawn");
-        return err_reply(err, "your right to read this mailbox was withdrawn");
-    }
+    if (imap->selected.revoked)
+        return selected_fail_revoked(err);
     if (!view_info(imap->selected.view).gone)
         return true;
     err_set(err, ERR_NOT_FOUND, "the selected mailbox was deleted");
@@ -67,7 +73,7 @@ void selected_review(struct imap *imap)
         bool was_revoked = selected->revoked;
         selected->revoked = !(now.rights & RIGHT_READ) && !view_info(selected->view).gone;
         if (selected->revoked && !was_revoked)
-            respond_untagged(imap, "NO [NOPERM] your right to read this mailbox was withdrawn");
+            respond_untagged(imap, "NO [NOPERM] " REVOKED);
     }
     arena_release(&arena);
 }

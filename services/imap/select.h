@@ -19,6 +19,8 @@ void selected_review(struct imap *imap);
 /* True when the mailbox is still there and may be read; else the answer for the client is in `err`.
  */
 bool selected_check(struct imap *imap, struct err *err) MUST_USE;
+/* Fails with the answer for a mailbox that the user may not read any more. */
+bool selected_fail_revoked(struct err *err);
 
 /* The UIDs of the messages that a command names, by number or (`uid`) by UID: ranges in which every
  * visible message is meant. Fails as a syntax error for numbers that do not exist (spec 2.20). The

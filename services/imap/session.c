@@ -123,22 +123,16 @@ void imap_expect_bytes(struct imap *imap, uint64_t size)
     session_set_read_timeout(imap->session, LITERAL_TIMEOUT_MS);
 }
 
-static bool is_hidden(const struct imap *imap, struct str name)
-{
-    struct str rest = buf_str(&imap->capabilities_disabled), word;
-    while (rest.len > 0) {
-        str_cut(rest, ' ', &word, &rest);
-        if (str_eq_nocase(word, name))
-            return true;
-    }
-    return false;
-}
-
 /* What extends a hidden one is hidden with it: QRESYNC with CONDSTORE. */
 bool imap_has_capability(const struct imap *imap, struct str name)
 {
-    struct str base = imap_capability_base(name);
-    return !is_hidden(imap, name) && (str_is_null(base) || !is_hidden(imap, base));
+    struct str rest = buf_str(&imap->capabilities_disabled), hidden;
+    while (rest.len > 0) {
+        str_cut(rest, ' ', &hidden, &rest);
+        if (str_eq_nocase(hidden, name) || imap_capability_extends(name, hidden))
+            return false;
+    }
+    return true;
 }
 
 /* An account from which LITERAL+ is hidden has LITERAL-, which IMAP4rev2 has in any case. */

@@ -42,7 +42,7 @@ static const struct command_option remove_options[] = {
 };
 
 /* Both leave `*ret` alone when the option is not given. */
-static bool parse_quota(const struct invocation *inv, int64_t *ret, struct err *err)
+static bool parse_quota(struct invocation *inv, int64_t *ret, struct err *err)
 {
     uint64_t bytes;
     struct str text = invocation_text(inv, "--quota");
@@ -53,16 +53,15 @@ static bool parse_quota(const struct invocation *inv, int64_t *ret, struct err *
     else if (str_to_u64(text, INT64_MAX, &bytes))
         *ret = (int64_t)bytes;
     else
-        return err_set(err, ERR_SYNTAX, "--quota must be a number of bytes, or -1");
+        return usage_error(inv, err, "--quota must be a number of bytes, or -1");
     return true;
 }
 
-static bool parse_limit(const struct invocation *inv, const char *option, uint64_t *ret,
-                        struct err *err)
+static bool parse_limit(struct invocation *inv, const char *option, uint64_t *ret, struct err *err)
 {
     struct str text = invocation_text(inv, option);
     return str_is_null(text) || str_to_u64(text, UINT32_MAX, ret) ||
-           err_set(err, ERR_SYNTAX, "%s must be a number up to %u", option, UINT32_MAX);
+           usage_error(inv, err, "%s must be a number up to %u", option, UINT32_MAX);
 }
 
 static void explain_capabilities(void)
@@ -75,14 +74,16 @@ static void explain_capabilities(void)
 
 static bool parse_capabilities(struct invocation *inv, struct str_list *ret, struct err *err)
 {
-    struct str_list names =
-        commas_split(invocation_text(inv, "--capabilities-disabled"), &inv->arena);
+    struct str text = invocation_text(inv, "--capabilities-disabled");
+    if (commas_have_empty(text))
+        return usage_error(inv, err, "capability to hide: one of the names is empty");
+    struct str_list names = commas_split(text, &inv->arena);
     for (size_t i = 0; i < names.len; i++) {
         if (imap_capability_can_be_hidden(names.items[i]))
             continue;
         explain_capabilities();
-        return err_set(err, ERR_SYNTAX, "capability to hide: \"%.*s\" is none that can be hidden",
-                       STR_ARG(str_slice(names.items[i], 0, 64)));
+        return usage_error(inv, err, "capability to hide: \"%.*s\" is none that can be hidden",
+                           STR_ARG(str_slice(names.items[i], 0, 64)));
     }
     *ret = names;
     return true;
@@ -110,7 +111,7 @@ static bool add(struct invocation *inv, struct err *err)
     struct str password = STR_NULL;
     struct backend b;
     if (str_is_null(address))
-        return err_set(err, ERR_SYNTAX, "needs --address, the account's first address");
+        return usage_error(inv, err, "needs --address, the account's first address");
     TRY(apply_options(inv, &account, err));
     if (invocation_has(inv, "--password-stdin"))
         TRY(prompt_password(&inv->arena, &password, err));
@@ -126,7 +127,7 @@ static bool set(struct invocation *inv, struct err *err)
     struct backend b;
     struct account_entry account;
     if (!invocation_has_any(inv))
-        return err_set(err, ERR_SYNTAX, "needs an option that says what to set; try --help");
+        return usage_error(inv, err, "needs an option that says what to set; try --help");
     TRY(invocation_backend(inv, &b, err));
     TRY(backend_account_get(&b, invocation_arg(inv, 0), &account, err));
     return apply_options(inv, &account, err) && backend_account_set(&b, &account, err);
@@ -198,7 +199,7 @@ static bool parse_action(struct invocation *inv, enum text_index_action *ret, st
         if (str_eq(word, words[i]))
             return true;
     }
-    return err_set(err, ERR_SYNTAX, "%.*s: status, on, off or rebuild", STR_ARG(word));
+    return usage_error(inv, err, "%.*s: status, on, off or rebuild", STR_ARG(word));
 }
 
 static bool text_index(struct invocation *inv, struct err *err)
@@ -224,14 +225,14 @@ static bool text_index(struct invocation *inv, struct err *err)
 }
 
 /* Changes what is given, and leaves the rest. */
-static bool apply_junk_options(const struct invocation *inv, struct junk_rules_entry *rules,
+static bool apply_junk_options(struct invocation *inv, struct junk_rules_entry *rules,
                                bool *ret_changed, struct err *err)
 {
     struct str word = inv->arg_count > 1 ? invocation_arg(inv, 1) : STR_NULL;
     if (!str_is_null(word)) {
         rules->on = str_eq(word, STR("on"));
         if (!rules->on && !str_eq(word, STR("off")))
-            return err_set(err, ERR_SYNTAX, "%.*s: on or off", STR_ARG(word));
+            return usage_error(inv, err, "%.*s: on or off", STR_ARG(word));
     }
     if (invocation_has(inv, "--junk"))
         rules->junk = invocation_text(inv, "--junk");
@@ -258,6 +259,8 @@ static bool junk_rules(struct invocation *inv, struct err *err)
     TRY(apply_junk_options(inv, &rules, &changed, err));
     if (changed)
         TRY(backend_junk_rules_set(&b, invocation_arg(inv, 0), &rules, err));
+    else if (!str_is_empty(rules.problem))
+        fprintf(stderr, "None of these rules is followed: %.*s\n", STR_ARG(rules.problem));
     struct table table = table_init(columns, ARRAY_LEN(columns), &inv->arena);
     table_bool(&table, rules.on);
     table_text(&table, rules.junk);
@@ -302,6 +305,8 @@ const struct command account_commands[] = {
         .summary = "list accounts, what they use and may",
         .manual = "Lists all accounts. LOGIN DISABLED says why an account may not log in;\n"
                   "`mailrail account set --help` explains the limits.",
+        .examples = "mailrail account list\n"
+                    "mailrail account list --json",
         .options = list_options,
         .run = list,
     },
@@ -340,6 +345,7 @@ const struct command account_commands[] = {
         .summary = "remove an account and all its mail",
         .manual = "Removes ACCOUNT, its addresses, mailboxes and messages for good. Asks before,\n"
                   "unless --yes is given.",
+        .examples = "mailrail backup /backup/last && mailrail account remove ann",
         .options = remove_options,
         .args_min = 1,
         .args_max = 1,

@@ -26,7 +26,7 @@ static bool add(struct invocation *inv, struct err *err)
     struct str code = invocation_text(inv, "--refuse");
     struct backend b;
     if (!str_is_null(code) && !str_eq(code, STR("421")) && !str_eq(code, STR("550")))
-        return err_set(err, ERR_SYNTAX, "--refuse must be 421 or 550");
+        return usage_error(inv, err, "--refuse must be 421 or 550");
     if (!str_is_null(code))
         address.error_code = str_eq(code, STR("421")) ? 421 : 550;
     return invocation_backend(inv, &b, err) && backend_address_add(&b, &address, err);
@@ -89,6 +89,9 @@ const struct command address_commands[] = {
         .arguments = "",
         .summary = "list addresses",
         .manual = "Lists addresses, all or those of an account or a domain.",
+        .examples = "mailrail address list\n"
+                    "mailrail address list --account ann\n"
+                    "mailrail address list --domain example.org",
         .options = list_options,
         .run = list,
     },
@@ -97,6 +100,7 @@ const struct command address_commands[] = {
         .arguments = "ADDRESS",
         .summary = "remove an address",
         .manual = "Removes ADDRESS. Mail for it is refused from now on; what was delivered stays.",
+        .examples = "mailrail address remove old@example.org",
         .args_min = 1,
         .args_max = 1,
         .run = remove_address,

@@ -244,6 +244,7 @@ struct junk_rules_entry {
     struct str junk; /* regular expressions; empty: none */
     struct str neutral;
     struct str not_junk;
+    struct str problem; /* why none is followed; empty: they are */
 };
 
 bool backend_junk_rules_get(struct backend *b, struct str account, struct junk_rules_entry *ret,
@@ -262,7 +263,8 @@ struct dns_answer {
     struct str_list records; /* as text: "10 mx.example.org." */
 };
 
-/* `type` as "MX", any case; ERR_SYNTAX for an unknown one. */
+/* `type` as "MX", any case, is one that can be looked up. */
+bool backend_dns_has_type(struct str type);
 bool backend_dns_lookup(struct backend *b, struct str type, struct str name, struct dns_answer *ret,
                         struct err *err);
 

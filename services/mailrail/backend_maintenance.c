@@ -131,7 +131,8 @@ bool backend_junk_rules_get(struct backend *b, struct str account, struct junk_r
     TRY(call(b, "JunkRulesGet", &request.base, &base, err));
     const Mailrail__JunkRules *reply = (const Mailrail__JunkRules *)base;
     *ret = (struct junk_rules_entry){reply->on, str_from_cstr(reply->junk),
-                                     str_from_cstr(reply->neutral), str_from_cstr(reply->not_junk)};
+                                     str_from_cstr(reply->neutral), str_from_cstr(reply->not_junk),
+                                     str_from_cstr(reply->problem)};
     return true;
 }
 

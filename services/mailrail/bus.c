@@ -190,7 +190,7 @@ static bool certificates(struct invocation *inv, struct err *err)
     struct identity authority = {NULL, NULL};
     const char *directory = invocation_option(inv, "--directory");
     if (!directory)
-        return err_set(err, ERR_SYNTAX, "--directory is missing");
+        return usage_error(inv, err, "--directory is missing");
     bool ok = directory_make(directory, 0700, err) && open_authority(directory, &authority, err);
     for (const char *const *name = door_services; ok && *name; name++)
         ok = write_service(&authority, directory, *name, err);

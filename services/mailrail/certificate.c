@@ -42,6 +42,7 @@ const struct command certificate_commands[] = {
             "4 years, to the files named by tls_certificate and tls_key. Does nothing when\n"
             "both exist, but replaces what it made for another host name. Mail servers accept\n"
             "such a certificate; mail programs ask about it.",
+        .examples = "mailrail certificate make",
         .run = make,
     },
     {.name = NULL},

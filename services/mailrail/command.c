@@ -100,7 +100,9 @@ static bool fail_unknown_option(const struct command *command, struct str name, 
     for (size_t i = 0; command->options && command->options[i].name; i++)
         nearest_consider(&nearest, str_from_cstr(command->options[i].name));
     if (str_is_empty(nearest.best))
-        return err_set(err, ERR_SYNTAX, "unknown option %.*s", STR_ARG(name));
+        return err_set(err, ERR_SYNTAX, "unknown option %.*s%s", STR_ARG(name),
+                       command->args_max > 0 ? " (write -- before an argument that begins so)"
+                                             : "");
     return err_set(err, ERR_SYNTAX, "unknown option %.*s, did you mean %.*s?", STR_ARG(name),
                    STR_ARG(nearest.best));
 }
@@ -191,7 +193,7 @@ static int run_command(const struct command *command, struct words *words)
         fprintf(stderr, "mailrail %s: %s; try --help\n", command->name, err.detail);
     } else if (!command->run(&inv, &err)) {
         fprintf(stderr, "mailrail %s: %s\n", command->name, err.detail);
-        status = EXIT_FAILURE;
+        status = inv.is_wrong_usage ? EXIT_USAGE : EXIT_FAILURE;
     } else {
         status = inv.status;
     }
@@ -270,13 +272,13 @@ bool invocation_has_any(const struct invocation *inv)
     return false;
 }
 
-bool invocation_yes_no(const struct invocation *inv, const char *name, bool *ret, struct err *err)
+bool invocation_yes_no(struct invocation *inv, const char *name, bool *ret, struct err *err)
 {
     const char *value = invocation_option(inv, name);
     if (!value)
         return true;
     if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-        return err_set(err, ERR_SYNTAX, "%s must be yes or no", name);
+        return usage_error(inv, err, "%s must be yes or no", name);
     *ret = strcmp(value, "yes") == 0;
     return true;
 }

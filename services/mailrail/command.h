@@ -10,7 +10,9 @@
  * `--help` and hints for typing mistakes come from the rows.
  *
  * A command's function returns false with an error (exit status 1, one line on standard error), or
- * true with the exit status in `status`. Wrong usage is exit status 2, and found by the table.
+ * true with the exit status in `status`. Wrong usage is exit status 2: found by the table, or by
+ * the function (usage_error), where it reads what the words mean. What a service refuses is a
+ * failure.
  */
 
 #define COMMAND_OPTIONS_MAX 16
@@ -59,11 +61,16 @@ struct invocation {
     const char *config_path;          /* NULL: environment and defaults only */
     struct settings settings;         /* after invocation_read_settings */
     struct arena arena;
-    int status; /* exit status when `run` succeeds */
+    int status;          /* exit status when `run` succeeds */
+    bool is_wrong_usage; /* when it fails: see usage_error */
 };
 
 /* Finds the command in argv and runs it. Returns the exit status. */
 int command_main(int argc, char **argv);
+
+/* Sets the error and is false: `return usage_error(inv, err, "--uid must be a number")`. */
+#define usage_error(inv, err, ...)                                                                 \
+    ((inv)->is_wrong_usage = true, err_set((err), ERR_SYNTAX, __VA_ARGS__))
 
 /* For commands. The value of an option, "" for one without value; NULL when it was not given. */
 const char *invocation_option(const struct invocation *inv, const char *name);
@@ -71,7 +78,7 @@ bool invocation_has(const struct invocation *inv, const char *name);
 /* Any option of the command was given. */
 bool invocation_has_any(const struct invocation *inv);
 /* "yes" or "no"; leaves `*ret` alone when the option is not given. */
-bool invocation_yes_no(const struct invocation *inv, const char *name, bool *ret, struct err *err);
+bool invocation_yes_no(struct invocation *inv, const char *name, bool *ret, struct err *err);
 /* Sets `config_path` to a file at a usual place when no option and no variable names one. */
 void invocation_find_config(struct invocation *inv);
 /* Reads the common options of the configuration. */

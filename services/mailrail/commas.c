@@ -16,6 +16,17 @@ struct str_list commas_split(struct str text, struct arena *arena)
     return (struct str_list){items, len};
 }
 
+bool commas_have_empty(struct str text)
+{
+    struct str item;
+    bool any = false;
+    for (bool more = !str_is_empty(text); more;) {
+        more = str_cut(text, ',', &item, &text);
+        any = any || str_is_empty(item);
+    }
+    return any;
+}
+
 struct str commas_join(const struct str_list *list, struct arena *arena)
 {
     struct str joined = STR("");

@@ -136,6 +136,7 @@ const struct command config_commands[] = {
             "Lets the launcher and every service of launcher.services read the configuration\n"
             "and prints each error with file, line and option. Nothing is started. Exit status\n"
             "1 when there are errors.",
+        .examples = "mailrail config check --config new.conf && systemctl restart mailrail",
         .run = check,
     },
     {
@@ -144,6 +145,8 @@ const struct command config_commands[] = {
         .summary = "print the effective configuration",
         .manual = "Prints all options with comments, as they are in effect: file, environment and\n"
                   "defaults. The output is a configuration file itself.",
+        .examples = "mailrail config print\n"
+                    "mailrail config print >/etc/mailrail/mailrail.conf.new",
         .run = print,
     },
     {
@@ -152,6 +155,7 @@ const struct command config_commands[] = {
         .summary = "print all options as a Markdown page",
         .manual = "Prints what docs/configuration.md holds: every option with type, default and\n"
                   "meaning.",
+        .examples = "mailrail config describe >configuration.md",
         .run = describe,
     },
     {.name = NULL},

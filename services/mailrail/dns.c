@@ -11,6 +11,8 @@ static bool lookup(struct invocation *inv, struct err *err)
     bool has_type = inv->arg_count == 2;
     struct str type = has_type ? invocation_arg(inv, 0) : STR("IP");
     struct str name = invocation_arg(inv, has_type ? 1 : 0);
+    if (!backend_dns_has_type(type))
+        return usage_error(inv, err, "unknown record type %.*s", STR_ARG(type));
     TRY(invocation_backend(inv, &b, err));
     TRY(backend_dns_lookup(&b, type, name, &answer, err));
     for (size_t i = 0; i < answer.records.len; i++)

@@ -107,6 +107,7 @@ const struct command domain_commands[] = {
         .summary = "list domains and their settings",
         .manual = "Lists all domains. ANY ACCOUNT is the account that gets mail for unknown local\n"
                   "parts, when the domain accepts any.",
+        .examples = "mailrail domain list",
         .options = list_options,
         .run = list,
     },
@@ -128,6 +129,7 @@ const struct command domain_commands[] = {
         .manual =
             "Removes DOMAIN. Remove its addresses first: as long as it has some, this fails.\n"
             "Accounts and their mail stay.",
+        .examples = "mailrail domain remove example.org",
         .args_min = 1,
         .args_max = 1,
         .run = remove_domain,

@@ -4,12 +4,14 @@
 #include "common/sys/file.h"
 #include "services/mailrail/backend_transfer.h"
 #include "services/mailrail/connect.h"
+#include "services/mailrail/level_name.h"
 #include "services/mailrail/mail_target.h"
 #include "services/mailrail/progress.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +33,8 @@ struct exporter {
     struct arena batch;   /* of one call */
     struct progress progress;
     uint64_t units;
-    FILE *errors; /* errors.txt; NULL while there is none */
+    uint64_t mailboxes; /* written */
+    FILE *errors;       /* errors.txt; NULL while there is none */
     uint64_t error_count;
 };
 
@@ -140,24 +143,64 @@ static bool export_batch(struct exporter *e, struct mail_target *t, struct str m
 
 /* ---- Mailboxes */
 
-/* Its path below the directory. Names that a Maildir has for itself, and those that lead out of the
- * directory, are refused. */
-static bool path_of(const struct exporter *e, struct str name, char *path, size_t size,
-                    struct err *err)
+static bool is_part(struct str name)
 {
-    struct str level, rest = name;
-    while (!str_is_null(rest)) {
-        str_cut(rest, '/', &level, &rest);
-        bool is_taken =
-            str_eq(level, STR("cur")) || str_eq(level, STR("new")) || str_eq(level, STR("tmp"));
-        if (level.len == 0 || str_eq(level, STR(".")) || str_eq(level, STR("..")) ||
-            (!e->is_mbox && is_taken))
-            return err_set(err, ERR_SYNTAX, "no %s can have the name of the mailbox %.*s",
-                           e->is_mbox ? "file" : "Maildir", STR_ARG(name));
+    return str_eq(name, STR("cur")) || str_eq(name, STR("new")) || str_eq(name, STR("tmp"));
+}
+
+/* As a directory it would not be found again, or be taken for something else. */
+static bool is_misleading(const struct exporter *e, struct str level)
+{
+    if (str_starts_with(level, STR(".")) || str_eq(level, STR("errors.txt")))
+        return true;
+    return e->is_mbox ? str_ends_with(level, STR(".mbox"))
+                      : is_part(level) || str_eq(level, STR(MAILDIR_KEYWORDS_FILE));
+}
+
+/* A level as it is called in the file system. Names that lead out of the directory are refused. */
+static bool file_name(struct exporter *e, struct str level, bool is_last, struct str *ret,
+                      struct err *err)
+{
+    bool is_file = e->is_mbox && is_last;
+    if (level.len == 0 || str_eq(level, STR(".")) || str_eq(level, STR("..")))
+        return err_set(err, ERR_SYNTAX, "no file can have its name");
+    if (e->is_mbox && !is_last && is_part(level))
+        return err_set(err, ERR_SYNTAX, "a directory %.*s is that of a Maildir", STR_ARG(level));
+    *ret = is_file || !is_misleading(e, level) ? level : level_name_escape(level, &e->batch);
+    return (!str_is_null(*ret) && ret->len + (is_file ? strlen(".mbox") : 0) <= NAME_MAX) ||
+           err_set(err, ERR_LIMIT, "a level of its name is too long for a file");
+}
+
+/* Its path below the directory. */
+static bool path_of(struct exporter *e, struct str name, char *path, size_t size, struct err *err)
+{
+    struct str level;
+    arena_reset(&e->batch);
+    struct str text = str_from_cstr(e->directory);
+    for (bool more = true; more;) {
+        more = str_cut(name, '/', &level, &name);
+        TRY(file_name(e, level, !more, &level, err));
+        text = arena_printf(&e->batch, "%.*s/%.*s", STR_ARG(text), STR_ARG(level));
     }
-    int len = snprintf(path, size, "%s/%.*s", e->directory, STR_ARG(name));
-    return (len > 0 && (size_t)len < size) ||
-           err_set(err, ERR_LIMIT, "the path of mailbox %.*s is too long", STR_ARG(name));
+    return str_copy_cstr(text, path, size) || err_set(err, ERR_LIMIT, "its path is too long");
+}
+
+static bool open_target(struct exporter *e, struct mail_target *t, struct str name, struct err *err)
+{
+    char path[4000];
+    return path_of(e, name, path, sizeof(path), err) && mail_target_open(t, e->is_mbox, path, err);
+}
+
+/* That the format has no room for a name is no reason to lose the mailboxes behind it. */
+static bool is_of_its_name(const struct err *err)
+{
+    return err->kind == ERR_SYNTAX || err->kind == ERR_LIMIT || err->kind == ERR_CONFLICT;
+}
+
+static bool leave_out(struct exporter *e, struct str name, const struct err *why, struct err *err)
+{
+    fprintf(stderr, "mailbox %.*s is left out: %s\n", STR_ARG(name), why->detail);
+    return note_error(e, err, "mailbox %.*s is left out: %s", STR_ARG(name), why->detail);
 }
 
 static bool export_entries(struct exporter *e, struct mail_target *t,
@@ -174,26 +217,36 @@ static bool export_entries(struct exporter *e, struct mail_target *t,
     return true;
 }
 
+/* Closes it also after a failure, whose reason stays. */
+static bool finish(struct mail_target *t, bool ok, struct err *err)
+{
+    struct err closing;
+    if (mail_target_close(t, &closing) || !ok)
+        return ok;
+    *err = closing;
+    return false;
+}
+
 static bool export_mailbox(struct exporter *e, const struct export_mailbox *mailbox,
                            struct str name, struct err *err)
 {
-    char path[4000];
-    struct err closing;
-    TRY(path_of(e, name, path, sizeof(path), err));
     struct mail_target *t = xcalloc(1, sizeof(*t));
-    bool ok = mail_target_open(t, e->is_mbox, path, err) && export_entries(e, t, mailbox, err);
-    if (!mail_target_close(t, &closing) && ok) {
-        *err = closing;
-        ok = false;
-    }
+    bool is_open = open_target(e, t, name, err);
+    bool ok = finish(t, is_open && export_entries(e, t, mailbox, err), err);
     free(t);
+    if (!is_open && is_of_its_name(err)) {
+        const struct err why = *err;
+        return leave_out(e, mailbox->name, &why, err);
+    }
+    e->mailboxes += ok;
     return ok || err_wrap(err, "mailbox %.*s", STR_ARG(mailbox->name));
 }
 
 static bool export_all(struct exporter *e, const struct export_mailbox *mailboxes, size_t count,
                        struct str only, struct err *err)
 {
-    uint64_t units_all = 0, exported = 0;
+    uint64_t units_all = 0;
+    bool is_found = false;
     for (size_t i = 0; i < count; i++)
         units_all += only.len == 0 || str_eq(mailboxes[i].name, only) ? mailboxes[i].bytes : 0;
     progress_begin(&e->progress, 0, 0, units_all);
@@ -204,13 +257,13 @@ static bool export_all(struct exporter *e, const struct export_mailbox *mailboxe
         if (only.len > 0)
             name = str_skip(name, (size_t)(str_rfind_char(name, '/') + 1));
         TRY(export_mailbox(e, &mailboxes[i], name, err));
-        exported++;
+        is_found = true;
     }
-    if (exported == 0)
+    if (!is_found)
         return err_set(err, ERR_NOT_FOUND, "there is no mailbox %.*s", STR_ARG(only));
     progress_end(&e->progress);
     printf("%" PRIu64 " messages of %" PRIu64 " mailboxes exported\n", e->progress.messages,
-           exported);
+           e->mailboxes);
     return true;
 }
 
@@ -228,12 +281,12 @@ static bool check_empty(const char *path, struct err *err)
     return is_empty || err_set(err, ERR_CONFLICT, "%s is not empty", path);
 }
 
-static bool read_format(const struct invocation *inv, bool *ret_is_mbox, struct err *err)
+static bool read_format(struct invocation *inv, bool *ret_is_mbox, struct err *err)
 {
     struct str format = invocation_text(inv, "--format");
     *ret_is_mbox = str_eq(format, STR("mbox"));
     return *ret_is_mbox || str_is_null(format) || str_eq(format, STR("maildir")) ||
-           err_set(err, ERR_SYNTAX, "--format must be maildir or mbox");
+           usage_error(inv, err, "--format must be maildir or mbox");
 }
 
 static bool run_export(struct exporter *e, struct invocation *inv, struct err *err)
@@ -258,8 +311,8 @@ bool export_run(struct invocation *inv, struct err *err)
     if (e.errors && fclose(e.errors) != 0 && ok)
         ok = err_set_errno(err, errno, "write errors.txt");
     if (ok && e.error_count > 0) {
-        fprintf(stderr, "%" PRIu64 " messages had errors: see %s/errors.txt\n", e.error_count,
-                e.directory);
+        fprintf(stderr, "%" PRIu64 " messages or mailboxes had errors: see %s/errors.txt\n",
+                e.error_count, e.directory);
         inv->status = EXIT_FAILURE;
     }
     arena_release(&e.batch);

@@ -236,9 +236,12 @@ const struct command transfer_commands[] = {
             "the variant mboxrd. With --mailbox only that one, without the levels above it.\n"
             "Flags, keywords and dates are written so that `mailrail import` reads them back;\n"
             "of Maildirs also the bytes are the same, mbox files get header fields for flags.\n"
+            "A directory for .x is called .&AC4-x, as a folder of a Maildir++ would be, and\n"
+            "likewise where the name means something else there: .cur, .errors&AC4-txt.\n"
             "\n"
-            "A message that cannot be read is left out, and named in DIR/errors.txt; the exit\n"
-            "status is 1 then. Mail that comes meanwhile may be left out.",
+            "A message that cannot be read is left out, and so is a mailbox whose name no file\n"
+            "can have. DIR/errors.txt names them, and the exit status is 1 then. Mail that\n"
+            "comes meanwhile may be left out.",
         .examples = "mailrail export ann /backup/ann\n"
                     "mailrail export ann /tmp/sent --format mbox --mailbox Sent",
         .options = export_options,

@@ -97,7 +97,7 @@ static bool parse(struct reading *r, struct incoming *m, const int64_t *received
 static bool finish_message(struct reading *r, struct incoming *m, const int64_t *received_s,
                            struct err *err)
 {
-    struct file_map map = {STR_NULL};
+    struct file_map map = {.bytes = STR_NULL};
     m->text = buf_str(&r->memory);
     if (r->fd >= 0) {
         TRY(file_map_open(r->fd, &map, err));

@@ -1,8 +1,8 @@
 #include "services/mailrail/mail_source.h"
 
 #include "common/base/buf.h"
-#include "common/text/utf7.h"
 #include "common/text/utf8.h"
+#include "services/mailrail/level_name.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DEPTH_MAX 50
+#define DEPTH_MAX 51 /* levels of a mailbox, and the directory that was given */
 
 struct finder {
     struct mail_sources *sources;
@@ -174,19 +174,6 @@ static bool add_maildir(struct finder *f, struct str path, struct str mailbox, s
     return ok && (source.files || no_memory(err)) && add_source(f, source, err);
 }
 
-/* ".Old.2019" of a Maildir++ as "Old/2019". What is no modified UTF-7 is taken as it is. */
-static struct str folder_name(const struct finder *f, struct str name)
-{
-    struct str decoded;
-    struct err err;
-    struct str bare = str_skip(name, 1);
-    char *slashes = arena_alloc(f->arena, bare.len + 1);
-    for (size_t i = 0; slashes && i < bare.len; i++)
-        slashes[i] = bare.ptr[i] == '.' ? '/' : bare.ptr[i];
-    bare = str_make(slashes, bare.len);
-    return slashes && utf7_decode(bare, f->arena, &decoded, &err) ? decoded : bare;
-}
-
 /* ---- Directories */
 
 static bool find_in(struct finder *f, struct str path, struct str mailbox, struct err *err);
@@ -211,9 +198,10 @@ static bool find_below(struct finder *f, struct str path, struct str name, struc
     if (!S_ISDIR(st.st_mode))
         return true;
     bool is_folder = str_starts_with(name, STR("."));
-    if (is_folder && !is_maildir(f, below)) /* some program's files */
+    if (is_folder && !level_name_has_dot(name) && !is_maildir(f, below)) /* some program's files */
         return true;
-    return find_in(f, below, join(f, above, is_folder ? folder_name(f, name) : name), err);
+    struct str level = is_folder ? level_name_of_folder(name, f->arena) : name;
+    return find_in(f, below, join(f, above, level), err);
 }
 
 /* Everything below a directory, whose own mail goes to `mailbox`. */

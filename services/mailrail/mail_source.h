@@ -14,7 +14,7 @@
  *
  *     DIR/Work.mbox            mailbox Work
  *     DIR/Letters/cur, new     mailbox Letters
- *     DIR/Letters/.Old.2019/   mailbox Letters/Old/2019 (Maildir++: the name is modified UTF-7)
+ *     DIR/Letters/.Old.2019/   mailbox Letters/Old/2019 (Maildir++: level_name.h)
  *
  * A position is a number of bytes in all files together, one after the other.
  */

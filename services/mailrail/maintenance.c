@@ -139,11 +139,13 @@ const struct command maintenance_commands[] = {
         .summary = "back up the running system",
         .manual =
             "Makes DIR, which must be absent or empty, a data directory like that of the\n"
-            "system: all accounts with their mail, the directory with its passwords, the queue,\n"
-            "keys, certificates, and the configuration in DIR/config. Mail goes on meanwhile;\n"
-            "each account is as of one moment. Message files are links where DIR is on the file\n"
-            "system of the data: quick, without need of room, and no protection against the\n"
-            "loss of that disk until DIR is copied to another one. Elsewhere they are copied.\n"
+            "system: all accounts with their mail, the directory with its passwords, the\n"
+            "queue, keys, certificates, and the configuration in DIR/config. Mail goes on\n"
+            "meanwhile; each account is as of one moment, and a message that moves from one\n"
+            "account to another is in one of them: such a move is refused while only one of\n"
+            "the two is copied. Message files are links where DIR is on the file system of\n"
+            "the data: quick, without need of room, and no protection against the loss of\n"
+            "that disk until DIR is copied to another one. Elsewhere they are copied.\n"
             "\n"
             "DIR is a path on the host of store. Left out are imports that are not finished,\n"
             "the index for text search, which is made again, and the spool.\n"
@@ -194,6 +196,8 @@ const struct command maintenance_commands[] = {
         .manual = "Makes the counts and sizes of all mailboxes, and what the quota is compared\n"
                   "with, from the messages that are there. Prints what was wrong; clients see the\n"
                   "right counts at once.\n" BESIDE,
+        .examples = "mailrail recalculate\n"
+                    "mailrail recalculate ann",
         .args_max = 1,
         .run = recalculate,
     },
@@ -205,6 +209,7 @@ const struct command maintenance_commands[] = {
             "Compares the size of each message with that of its file, and writes down what\n"
             "the file has. When one was wrong, all messages of the account are parsed again\n"
             "as by reparse. Clients may remember the old size: see bump-uidvalidity.\n" BESIDE,
+        .examples = "mailrail verifydata; mailrail fix-message-sizes ann",
         .args_max = 1,
         .run = fix_sizes,
     },
@@ -215,6 +220,7 @@ const struct command maintenance_commands[] = {
         .manual = "Makes what is stored about the parts of each message anew from its text. A new\n"
                   "version that parses better does so by itself, in the background. When it is\n"
                   "ended early, or the machine stops, store goes on by itself.\n" BESIDE,
+        .examples = "mailrail reparse ann",
         .args_max = 1,
         .run = reparse,
     },
@@ -227,6 +233,7 @@ const struct command maintenance_commands[] = {
             "delivery; but answers that came before what they answer join it too. Clients\n"
             "may remember the old ones: see bump-uidvalidity. When it is ended early, or the\n"
             "machine stops, store goes on by itself.\n" BESIDE,
+        .examples = "mailrail reassign-threads ann",
         .args_max = 1,
         .run = reassign_threads,
     },
@@ -239,6 +246,8 @@ const struct command maintenance_commands[] = {
                   "data, or a repair of sizes. Sessions that have it selected are told that it is\n"
                   "gone, and find it again. Modification sequences that cannot be are mended.\n"
                   "Deliveries to the account wait meanwhile.\n" BESIDE,
+        .examples = "mailrail bump-uidvalidity ann\n"
+                    "mailrail bump-uidvalidity ann Archive/2023",
         .args_min = 1,
         .args_max = 2,
         .run = bump_uidvalidity,
@@ -251,6 +260,7 @@ const struct command maintenance_commands[] = {
             "Gives the messages of the mailbox, or of all mailboxes of the account, UIDs from\n"
             "1 on in their order, and the mailbox a new UIDVALIDITY as bump-uidvalidity does.\n"
             "What was known of expunged messages goes.\n" BESIDE,
+        .examples = "mailrail reassign-uids ann Inbox",
         .args_min = 1,
         .args_max = 2,
         .run = reassign_uids,
@@ -262,6 +272,7 @@ const struct command maintenance_commands[] = {
         .manual =
             "Raises the next UID of each mailbox above its highest UID, and the account's next\n"
             "UIDVALIDITY above those of its mailboxes, where they are not.\n" BESIDE,
+        .examples = "mailrail fix-uid-metadata",
         .args_max = 1,
         .run = fix_uids,
     },
@@ -276,6 +287,7 @@ const struct command maintenance_commands[] = {
             "\n"
             "When the account has messages and no directory of files at all, such as with a\n"
             "volume that is not mounted, nothing is expunged.\n" BESIDE,
+        .examples = "mailrail restore /backup/monday ann; mailrail remove-lost ann",
         .args_min = 1,
         .args_max = 1,
         .run = remove_lost,

@@ -95,8 +95,10 @@ static bool read_addresses(struct delivering *d, struct err *err)
 {
     struct str from = invocation_text(d->inv, "--from");
     struct arena *arena = &d->inv->arena;
-    return mail_draft_sender(str_is_null(from) ? STR("") : from, arena, &d->sender, err) &&
-           mail_draft_recipient(invocation_arg(d->inv, 0), arena, &d->recipient, err);
+    d->inv->is_wrong_usage =
+        !mail_draft_sender(str_is_null(from) ? STR("") : from, arena, &d->sender, err) ||
+        !mail_draft_recipient(invocation_arg(d->inv, 0), arena, &d->recipient, err);
+    return !d->inv->is_wrong_usage;
 }
 
 /* Whether there is such an address is asked first: nobody types a message for one that is not. */

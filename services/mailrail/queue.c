@@ -90,13 +90,12 @@ static bool read_filter(struct invocation *inv, struct queue_filter *filter, str
     *filter = (struct queue_filter){.all = invocation_has(inv, "--all")};
     read_texts(inv, filter);
     if (filter->all == (inv->arg_count > 0))
-        return err_set(err, ERR_SYNTAX,
-                       "needs either IDs, as `mailrail queue list` shows, or --all");
+        return usage_error(inv, err, "needs either IDs, as `mailrail queue list` shows, or --all");
     filter->ids = arena_new_array(&inv->arena, inv->arg_count + 1, uint64_t);
     BUG_ON(!filter->ids);
     for (size_t i = 0; i < inv->arg_count; i++) {
         if (!str_to_u64(invocation_arg(inv, i), UINT64_MAX, &filter->ids[i]))
-            return err_set(err, ERR_SYNTAX, "\"%s\" is not an ID", inv->args[i]);
+            return usage_error(inv, err, "\"%s\" is not an ID", inv->args[i]);
     }
     filter->id_count = inv->arg_count;
     return true;
@@ -162,10 +161,11 @@ static bool drop(struct invocation *inv, struct err *err)
     return change(inv, QUEUE_DROP, err);
 }
 
-#define CHANGE_COMMAND(command_name, command_summary, command_manual, function)                    \
+#define CHANGE_COMMAND(command_name, command_summary, command_manual, command_examples, function)  \
     {                                                                                              \
         .name = command_name, .arguments = "[ID ...]", .summary = command_summary,                 \
-        .manual = command_manual, .options = change_options, .args_max = 1000, .run = function     \
+        .manual = command_manual, .examples = command_examples, .options = change_options,         \
+        .args_max = 1000, .run = function                                                          \
     }
 
 const struct command queue_commands[] = {
@@ -179,15 +179,20 @@ const struct command queue_commands[] = {
         .run = list,
     },
     CHANGE_COMMAND("queue kick", "try messages now",
-                   "Makes messages due now. The number of attempts stays.", kick),
+                   "Makes messages due now. The number of attempts stays.",
+                   "mailrail queue kick 17\n"
+                   "mailrail queue kick --all --recipient @example.org",
+                   kick),
     CHANGE_COMMAND("queue hold", "stop trying messages",
                    "Holds messages: they stay in the queue and are not tried until released.",
-                   hold),
+                   "mailrail queue hold --all", hold),
     CHANGE_COMMAND("queue release", "let held messages go", "Takes back `mailrail queue hold`.",
-                   release),
+                   "mailrail queue release --all", release),
     CHANGE_COMMAND("queue drop", "remove messages from the queue",
                    "Removes messages without delivering them. Their senders are not told. Asks\n"
                    "before it drops --all, unless --yes is given.",
+                   "mailrail queue drop 17 18\n"
+                   "mailrail queue drop --all --sender ann@example.org",
                    drop),
     {.name = NULL},
 };

@@ -326,15 +326,15 @@ static bool read_options(struct restore *r, struct err *err)
     struct str uid = invocation_text(r->inv, "--uid");
     struct str message_id = invocation_text(r->inv, "--message-id");
     if (!str_is_null(uid) && (!str_to_u64(uid, UINT32_MAX, &r->uid) || r->uid == 0))
-        return err_set(err, ERR_SYNTAX, "--uid must be a number from 1 on");
+        return usage_error(r->inv, err, "--uid must be a number from 1 on");
     if (r->uid != 0 && !invocation_has(r->inv, "--mailbox"))
-        return err_set(err, ERR_SYNTAX, "--uid needs --mailbox, for each has UIDs of its own");
+        return usage_error(r->inv, err, "--uid needs --mailbox, for each has UIDs of its own");
     if (str_is_null(message_id))
         return true;
     if (!str_starts_with(message_id, STR("<")))
         message_id = arena_printf(&r->inv->arena, "<%.*s>", STR_ARG(message_id));
     r->message_id = message_id_canonical(message_id, &r->inv->arena);
-    return r->message_id.len > 0 || err_set(err, ERR_SYNTAX, "--message-id is none");
+    return r->message_id.len > 0 || usage_error(r->inv, err, "--message-id is none");
 }
 
 static bool with_backup(struct restore *r, const struct offline *backup, struct err *err)

@@ -30,7 +30,7 @@ struct owner {
     gid_t gid;
 };
 
-static bool parse_owner(const struct invocation *inv, struct owner *ret, struct err *err)
+static bool parse_owner(struct invocation *inv, struct owner *ret, struct err *err)
 {
     struct str text = invocation_text(inv, "--owner"), user, group;
     uint64_t uid, gid;
@@ -39,7 +39,7 @@ static bool parse_owner(const struct invocation *inv, struct owner *ret, struct 
         return true;
     if (!str_cut(text, ':', &user, &group) || !str_to_u64(user, UINT32_MAX - 1, &uid) ||
         !str_to_u64(group, UINT32_MAX - 1, &gid))
-        return err_set(err, ERR_SYNTAX, "--owner must be two numbers, as 10000:10000");
+        return usage_error(inv, err, "--owner must be two numbers, as 10000:10000");
     *ret = (struct owner){true, (uid_t)uid, (gid_t)gid};
     return true;
 }

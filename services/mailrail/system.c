@@ -119,6 +119,8 @@ const struct command system_commands[] = {
             "SIGTERM and Ctrl-C drain: first the doors and the deliverer, then what they need.\n"
             "What does not stop within launcher.grace_ms is killed. The process id is in\n"
             "mailrail.pid in the run directory. `mailrail status` says how the services are.",
+        .examples = "mailrail run\n"
+                    "mailrail run --config /etc/mailrail/mailrail.conf",
         .run = run,
     },
     {
@@ -128,6 +130,8 @@ const struct command system_commands[] = {
         .manual =
             "Asks every service that has a health socket in the run directory. Exit status 0\n"
             "when all are ready.",
+        .examples = "mailrail status\n"
+                    "until mailrail status >/dev/null; do sleep 1; done",
         .options = status_options,
         .run = status,
     },
@@ -136,6 +140,7 @@ const struct command system_commands[] = {
         .arguments = "",
         .summary = "print the version",
         .manual = "Prints the version of this program.",
+        .examples = "mailrail version",
         .run = version,
     },
     {.name = NULL},

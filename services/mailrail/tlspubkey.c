@@ -33,14 +33,14 @@ static const struct command_option list_options[] = {
 };
 
 /* Leaves it alone when no option says anything. */
-static bool parse_preauth(const struct invocation *inv, bool *ret_no_preauth, struct err *err)
+static bool parse_preauth(struct invocation *inv, bool *ret_no_preauth, struct err *err)
 {
     bool preauth = !*ret_no_preauth;
     TRY(invocation_yes_no(inv, "--imap-preauth", &preauth, err));
     if (invocation_has(inv, "--no-imap-preauth")) {
         if (invocation_has(inv, "--imap-preauth") && preauth)
-            return err_set(err, ERR_SYNTAX,
-                           "--no-imap-preauth and --imap-preauth yes exclude each other");
+            return usage_error(inv, err,
+                               "--no-imap-preauth and --imap-preauth yes exclude each other");
         preauth = false;
     }
     *ret_no_preauth = !preauth;
@@ -168,6 +168,8 @@ const struct command tlspubkey_commands[] = {
         .summary = "list keys that log in",
         .manual = "Lists registered keys, all or those of an account. FINGERPRINT is SHA-256 of\n"
                   "the public key (SubjectPublicKeyInfo), as base64 for URLs.",
+        .examples = "mailrail account tlspubkey list\n"
+                    "mailrail account tlspubkey list --account ann",
         .options = list_options,
         .run = list,
     },

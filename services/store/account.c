@@ -5,6 +5,7 @@
 #include "common/sys/file.h"
 #include "services/store/erase.h"
 #include "services/store/first_mailboxes.h"
+#include "services/store/leaving.h"
 #include "services/store/mailbox.h"
 #include "services/store/message_files.h"
 #include "services/store/publish.h"
@@ -301,6 +302,7 @@ bool account_start(struct account *account, struct err *err)
     init_locks(account);
     if (open_database(account, err) && recover_account(account, err) &&
         upgrade_look(account, err)) {
+        leaving_try_settle(account);
         text_worker_note_open(account);
         return true;
     }

@@ -4,10 +4,11 @@
  * The tables of one account.
  *
  * A message is two rows. `entry` is what every view of a mailbox needs: narrow, in the order of
- * (mailbox, UID), so that opening a mailbox is one scan. `message` is everything else: by message
- * id, which stays the same when the message moves. A message that was expunged leaves `entry` for
- * `vanished` at once, and `message` (with its file) only after the grace time, when its row in
- * `erase` is due.
+ * (mailbox, UID), so that opening a mailbox is one scan. Both are one integer, `place`: a row under
+ * an integer is changed where it stands, under two columns it is taken out and put back. `message`
+ * is everything else: by message id, which stays the same when the message moves. A message that
+ * was expunged leaves `entry` for `vanished` at once, and `message` (with its file) only after the
+ * grace time, when its row in `erase` is due.
  *
  * Each index costs every delivery some microseconds and a page of the write-ahead log. There are
  * two, by which a reply finds its thread, and one of replies, by which a thread finds them; what
@@ -219,13 +220,51 @@ static const char *const migrations[] = {
     /* The modseq of the last change of messages, not of annotations. */
     "ALTER TABLE mailbox ADD COLUMN messages_modseq INTEGER NOT NULL DEFAULT 0;"
     "UPDATE mailbox SET messages_modseq = modseq;",
+
+    /* Moves to other accounts that have begun (leaving.h). */
+    "CREATE TABLE leaving ("
+    "  key BLOB PRIMARY KEY,"
+    "  to_account_id INTEGER NOT NULL,"
+    "  mailbox_id INTEGER NOT NULL,"
+    "  uids BLOB NOT NULL"
+    ") WITHOUT ROWID;",
+
+    /* One integer as the key of an entry: changing the flags of many costs half as much. */
+    "CREATE TABLE placed ("
+    "  place INTEGER PRIMARY KEY," /* PLACE */
+    "  mailbox_id INTEGER NOT NULL AS (place >> 32),"
+    "  uid INTEGER NOT NULL AS (place & 4294967295),"
+    "  id INTEGER NOT NULL,"
+    "  modseq INTEGER NOT NULL,"
+    "  createseq INTEGER NOT NULL,"
+    "  flags INTEGER NOT NULL,"
+    "  keywords BLOB,"
+    "  size INTEGER NOT NULL,"
+    "  prefix_size INTEGER NOT NULL,"
+    "  received_s INTEGER NOT NULL,"
+    "  saved_s INTEGER,"
+    "  zone INTEGER NOT NULL"
+    ");"
+    "INSERT INTO placed SELECT mailbox_id << 32 | uid, id, modseq, createseq, flags, keywords, "
+    "size,"
+    "  prefix_size, received_s, saved_s, zone FROM entry ORDER BY mailbox_id, uid;"
+    "DROP TABLE entry;"
+    "ALTER TABLE placed RENAME TO entry;",
 };
 
 #define MAILBOX_COLUMNS                                                                            \
     "id, name, parent_id, uidvalidity, uidnext, special_use, keywords, total, deleted, unread, "   \
     "unseen, size, createseq, modseq, messages_modseq"
-#define ENTRY_COLUMNS                                                                              \
-    "uid, id, modseq, createseq, flags, keywords, size, prefix_size, received_s, saved_s, zone"
+#define ENTRY_REST                                                                                 \
+    "id, modseq, createseq, flags, keywords, size, prefix_size, received_s, saved_s, zone"
+#define ENTRY_COLUMNS "uid, " ENTRY_REST
+/* Of an entry; by the columns mailbox_id and uid none is found. */
+#define PLACE(mailbox, uid) "(" mailbox " << 32 | " uid ")"
+#define UID_MAX "4294967295"
+#define IN_MAILBOX(mailbox) "place BETWEEN " PLACE(mailbox, "0") " AND " PLACE(mailbox, UID_MAX)
+#define BETWEEN "place BETWEEN " PLACE("?1", "?2") " AND " PLACE("?1", "?3")
+#define ENTRY_OF_MESSAGE                                                                           \
+    "entry.place = " PLACE("message.mailbox_id", "message.uid") " AND entry.id = message.id"
 /* Of a live message: parents and all that a child inherits. */
 #define THREAD_COLUMNS "id, thread_id, parents, muted, collapsed"
 /* What a copy of a message has as the message has it. */
@@ -264,7 +303,7 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
         " (SELECT sum(size) FROM erase),"
         " (SELECT count(*) FROM erase)",
 
-    [MAILBOX_DELETED_SIZE] = "SELECT sum(size) FROM entry WHERE mailbox_id = ? AND flags & 8",
+    [MAILBOX_DELETED_SIZE] = "SELECT sum(size) FROM entry WHERE " IN_MAILBOX("?1") " AND flags & 8",
     [MAILBOX_BY_ID] = "SELECT " MAILBOX_COLUMNS " FROM mailbox WHERE id = ?",
     [MAILBOX_BY_NAME] = "SELECT " MAILBOX_COLUMNS " FROM mailbox WHERE name = ?",
     [MAILBOX_LIST] = "SELECT " MAILBOX_COLUMNS " FROM mailbox ORDER BY name",
@@ -350,36 +389,34 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [SUBSCRIPTION_REMOVE] = "DELETE FROM subscription WHERE name = ?",
     [SUBSCRIPTION_LIST] = "SELECT name FROM subscription ORDER BY name",
 
-    [ENTRY_ADD] = "INSERT INTO entry (mailbox_id, " ENTRY_COLUMNS ")"
-                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [ENTRY_GET] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE mailbox_id = ? AND uid = ?",
+    [ENTRY_ADD] = "INSERT INTO entry (place, " ENTRY_REST ")"
+                  " VALUES (" PLACE("?", "?") ", ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [ENTRY_GET] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE place = " PLACE("?", "?"),
     [ENTRY_IDS] = "SELECT id FROM entry",
-    [ENTRY_FROM] = "SELECT " ENTRY_COLUMNS " FROM entry"
-                   " WHERE mailbox_id = ? AND uid > ? ORDER BY uid LIMIT ?",
-    [ENTRY_BETWEEN] = "SELECT " ENTRY_COLUMNS " FROM entry"
-                      " WHERE mailbox_id = ? AND uid BETWEEN ? AND ? ORDER BY uid",
-    [ENTRY_ALL] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE mailbox_id = ? ORDER BY uid",
-    [ENTRY_CHANGED] = "SELECT " ENTRY_COLUMNS " FROM entry"
-                      " WHERE mailbox_id = ? AND modseq > ? AND uid > ? ORDER BY uid LIMIT ?",
-    [ENTRY_COUNT_CHANGED] = "SELECT count(*) FROM entry WHERE mailbox_id = ? AND modseq > ?",
-    [ENTRY_DELETED_BELOW] = "SELECT " ENTRY_COLUMNS " FROM entry"
-                            " WHERE mailbox_id = ? AND uid < ? AND flags & 8 ORDER BY uid",
+    [ENTRY_FROM] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE place > " PLACE(
+        "?1", "?2") " AND place <= " PLACE("?1", UID_MAX) " ORDER BY place LIMIT ?3",
+    [ENTRY_BETWEEN] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE " BETWEEN " ORDER BY place",
+    [ENTRY_ALL] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE " IN_MAILBOX("?1") " ORDER BY place",
+    [ENTRY_CHANGED] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE place > " PLACE(
+        "?1", "?3") " AND place <= " PLACE("?1", UID_MAX) " AND modseq > ?2"
+                                                          " ORDER BY place LIMIT ?4",
+    [ENTRY_COUNT_CHANGED] = "SELECT count(*) FROM entry WHERE " IN_MAILBOX("?1") " AND modseq > ?2",
+    [ENTRY_DELETED_BELOW] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE place >= " PLACE(
+        "?1", "0") " AND place < " PLACE("?1", "?2") " AND flags & 8 ORDER BY place",
     [ENTRY_SET_FLAGS] = "UPDATE entry SET flags = ?3, keywords = ?4, modseq = ?5"
-                        " WHERE mailbox_id = ?1 AND uid = ?2",
+                        " WHERE place = " PLACE("?1", "?2"),
     [ENTRY_SET_FLAGS_BETWEEN] = "UPDATE entry SET flags = (flags | ?4) & ~?5, modseq = ?6"
-                                " WHERE mailbox_id = ?1 AND uid BETWEEN ?2 AND ?3 AND modseq <= ?7"
+                                " WHERE " BETWEEN " AND modseq <= ?7"
                                 " AND flags <> (flags | ?4) & ~?5",
-    [ENTRY_HAS_TO_CHANGE] = "SELECT 1 FROM entry WHERE mailbox_id = ?1 AND uid BETWEEN ?2 AND ?3"
-                            " AND flags <> (flags | ?4) & ~?5 LIMIT 1",
+    [ENTRY_HAS_TO_CHANGE] =
+        "SELECT 1 FROM entry WHERE " BETWEEN " AND flags <> (flags | ?4) & ~?5 LIMIT 1",
     /* All of them, and those that are \Seen, \Deleted, both. */
-    [ENTRY_COUNT_TO_CHANGE] = "SELECT count(*), sum(flags & 1), sum(flags & 8 = 8),"
-                              " sum(flags & 9 = 9) FROM entry"
-                              " WHERE mailbox_id = ?1 AND uid BETWEEN ?2 AND ?3"
-                              " AND flags <> (flags | ?4) & ~?5",
-    [ENTRY_CHANGED_BY] = "SELECT uid FROM entry WHERE mailbox_id = ? AND uid BETWEEN ? AND ?"
-                         " AND modseq = ?",
-    [ENTRY_REMOVE] = "DELETE FROM entry WHERE mailbox_id = ? AND uid = ?",
-    [ENTRY_REMOVE_ALL] = "DELETE FROM entry WHERE mailbox_id = ?",
+    [ENTRY_COUNT_TO_CHANGE] =
+        "SELECT count(*), sum(flags & 1), sum(flags & 8 = 8),"
+        " sum(flags & 9 = 9) FROM entry WHERE " BETWEEN " AND flags <> (flags | ?4) & ~?5",
+    [ENTRY_CHANGED_BY] = "SELECT uid FROM entry WHERE " BETWEEN " AND modseq = ?4",
+    [ENTRY_REMOVE] = "DELETE FROM entry WHERE place = " PLACE("?", "?"),
+    [ENTRY_REMOVE_ALL] = "DELETE FROM entry WHERE " IN_MAILBOX("?1"),
     [VANISHED_ADD] = "INSERT INTO vanished (mailbox_id, modseq, uid, createseq, id)"
                      " VALUES (?, ?, ?, ?, ?)",
     [VANISHED_SINCE] = "SELECT uid, modseq FROM vanished WHERE mailbox_id = ? AND modseq > ?"
@@ -439,7 +476,7 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [RECIPIENT_REMOVE] = "DELETE FROM recipient WHERE message_id = ?",
 
     [ERASE_ADD] = "INSERT INTO erase (message_id, expunged_s, size) VALUES (?, ?, ?)",
-    [ERASE_DUE] = "SELECT message_id FROM erase WHERE expunged_s <= ?"
+    [ERASE_DUE] = "SELECT message_id, size FROM erase WHERE expunged_s <= ?"
                   " AND NOT " IS_HELD " LIMIT ?",
     /* After the first time, or after the second when the junk filter has to read it. */
     [ERASE_NEXT] = "SELECT min(expunged_s + iif(" IS_HELD ", ?2, ?1)) FROM erase",
@@ -476,6 +513,10 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [DONE_ADD] = "INSERT INTO done (key, at_s, result) VALUES (?, ?, ?)",
     [DONE_PURGE] = "DELETE FROM done WHERE at_s < ?",
 
+    [LEAVING_ADD] = "INSERT OR REPLACE INTO leaving VALUES (?, ?, ?, ?)",
+    [LEAVING_LIST] = "SELECT key, to_account_id, mailbox_id, uids FROM leaving",
+    [LEAVING_REMOVE] = "DELETE FROM leaving WHERE key = ?",
+
     [UPGRADE_READ] = "SELECT version, at FROM upgrade WHERE kind = ?",
     [UPGRADE_SET] = "UPDATE upgrade SET version = ?2, at = ?3 WHERE kind = ?1",
     [UNTHREADED_FILL] = "INSERT OR IGNORE INTO unthreaded SELECT id FROM message",
@@ -489,14 +530,13 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [MESSAGE_TEXTS_AFTER] = "SELECT id, prefix FROM message WHERE id > ? ORDER BY id LIMIT ?",
     [MESSAGE_STRUCTURES_AFTER] =
         "SELECT id, structure FROM message WHERE id > ? ORDER BY id LIMIT ?",
-    [MESSAGE_SIZES_AFTER] = "SELECT message.id, message.mailbox_id, message.uid,"
-                            " ifnull(length(message.prefix), 0), entry.id IS NOT NULL,"
-                            " ifnull(entry.size, erase.size), ifnull(entry.prefix_size, -1)"
-                            " FROM message"
-                            " LEFT JOIN entry ON entry.mailbox_id = message.mailbox_id"
-                            "  AND entry.uid = message.uid AND entry.id = message.id"
-                            " LEFT JOIN erase ON erase.message_id = message.id"
-                            " WHERE message.id > ? ORDER BY message.id LIMIT ?",
+    [MESSAGE_SIZES_AFTER] =
+        "SELECT message.id, message.mailbox_id, message.uid,"
+        " ifnull(length(message.prefix), 0), entry.id IS NOT NULL,"
+        " ifnull(entry.size, erase.size), ifnull(entry.prefix_size, -1)"
+        " FROM message"
+        " LEFT JOIN entry ON " ENTRY_OF_MESSAGE " LEFT JOIN erase ON erase.message_id = message.id"
+        " WHERE message.id > ? ORDER BY message.id LIMIT ?",
     [MESSAGE_TO_THREAD] = "SELECT structure, is_dsn, received_s, origin_mailbox_id FROM message"
                           " WHERE id = ?",
     [MESSAGE_SET_STRUCTURE] = "UPDATE message SET structure = ?2, preview = ?3 WHERE id = ?1",
@@ -505,11 +545,11 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [MESSAGE_SET_THREAD] =
         "UPDATE message SET thread_id = ?2, parents = ?3, missing_link = ?4 WHERE id = ?1",
     [ENTRY_SET_SIZE] = "UPDATE entry SET size = ?3, prefix_size = ?4, modseq = ?5"
-                       " WHERE mailbox_id = ?1 AND uid = ?2",
+                       " WHERE place = " PLACE("?1", "?2"),
     [ERASE_SET_SIZE] = "UPDATE erase SET size = ?2 WHERE message_id = ?1",
-    [MAILBOX_HIGHEST_UID] =
-        "SELECT max(ifnull((SELECT max(uid) FROM entry WHERE mailbox_id = ?1), 0),"
-        " ifnull((SELECT max(uid) FROM vanished WHERE mailbox_id = ?1), 0))",
+    [MAILBOX_HIGHEST_UID] = "SELECT max(ifnull((SELECT max(place) FROM entry WHERE " IN_MAILBOX(
+        "?1") ") & " UID_MAX ", 0),"
+              " ifnull((SELECT max(uid) FROM vanished WHERE mailbox_id = ?1), 0))",
     [MAILBOX_TAKE_ID] = "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'mailbox'"
                         " RETURNING seq",
     [MAILBOX_SET_ID] = "UPDATE mailbox SET id = ?2, uidvalidity = ?3, uidnext = ?4, modseq = ?5,"
@@ -518,14 +558,14 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
     [MAILBOX_SET_PARENTS] = "UPDATE mailbox SET parent_id = ?2 WHERE parent_id = ?1",
     /* ?3: UIDs from 1 on, which are changes; else the same ones. Modseqs that cannot be are mended:
      * none is above that of the change, ?4, or 0: no view would see the message. */
-    [ENTRY_COPY_ALL] = "INSERT INTO entry (mailbox_id, " ENTRY_COLUMNS ")"
-                       " SELECT ?2, iif(?3, row_number() OVER (ORDER BY uid), uid), id,"
+    [ENTRY_COPY_ALL] = "INSERT INTO entry (place, " ENTRY_REST ")"
+                       " SELECT ?2 << 32 | iif(?3, row_number() OVER (ORDER BY place), uid), id,"
                        " iif(?3, ?4, max(1, min(modseq, ?4))), max(1, min(createseq, modseq, ?4)),"
                        " flags, keywords, size, prefix_size,"
-                       " received_s, saved_s, zone FROM entry WHERE mailbox_id = ?1",
+                       " received_s, saved_s, zone FROM entry WHERE " IN_MAILBOX("?1"),
     [VANISHED_SET_MAILBOX] = "UPDATE vanished SET mailbox_id = ?2 WHERE mailbox_id = ?1",
     [MESSAGE_SET_MAILBOX] = "UPDATE message SET mailbox_id = entry.mailbox_id, uid = entry.uid"
-                            " FROM entry WHERE entry.mailbox_id = ? AND message.id = entry.id",
+                            " FROM entry WHERE " IN_MAILBOX("?1") " AND message.id = entry.id",
     [MESSAGE_SET_ORIGIN] =
         "UPDATE message SET"
         " origin_mailbox_id = iif(origin_mailbox_id = ?1, ?2, origin_mailbox_id),"
@@ -551,26 +591,25 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                        " FROM entry LEFT JOIN mailbox ON mailbox.id = entry.mailbox_id"
                        " LEFT JOIN message ON message.id = entry.id",
     [VERIFY_COUNTS] = "SELECT sum(flags & 8 = 0), sum(flags & 8 <> 0), sum(flags & 9 = 0),"
-                      " sum(flags & 1 = 0), sum(size) FROM entry WHERE mailbox_id = ?",
+                      " sum(flags & 1 = 0), sum(size) FROM entry WHERE " IN_MAILBOX("?1"),
     [VERIFY_MAILBOXES] =
         "SELECT child.name, child.uidvalidity >= (SELECT next_uidvalidity FROM account),"
         " child.createseq = 0 OR child.createseq > child.modseq, parent.name"
         " FROM mailbox child LEFT JOIN mailbox parent ON parent.id = child.parent_id",
     [VERIFY_ACL] = "SELECT identifier, mailbox_id FROM acl"
                    " WHERE mailbox_id NOT IN (SELECT id FROM mailbox)",
-    [VERIFY_VANISHED] = "SELECT mailbox.name, vanished.uid FROM vanished"
-                        " LEFT JOIN mailbox ON mailbox.id = vanished.mailbox_id"
-                        " WHERE mailbox.id IS NULL OR vanished.uid >= mailbox.uidnext"
-                        " OR vanished.modseq > mailbox.modseq"
-                        " OR vanished.createseq > vanished.modseq"
-                        " OR EXISTS (SELECT 1 FROM entry WHERE entry.mailbox_id = mailbox.id"
-                        "            AND entry.uid = vanished.uid)",
+    [VERIFY_VANISHED] =
+        "SELECT mailbox.name, vanished.uid FROM vanished"
+        " LEFT JOIN mailbox ON mailbox.id = vanished.mailbox_id"
+        " WHERE mailbox.id IS NULL OR vanished.uid >= mailbox.uidnext"
+        " OR vanished.modseq > mailbox.modseq"
+        " OR vanished.createseq > vanished.modseq"
+        " OR EXISTS (SELECT 1 FROM entry WHERE place = " PLACE("mailbox.id", "vanished.uid") ")",
     /* The size is NULL when the message is neither in a mailbox nor about to be erased. */
     [VERIFY_MESSAGES] = "SELECT message.id, ifnull(entry.size, erase.size),"
                         " erase.message_id IS NOT NULL, ifnull(length(message.prefix), 0)"
                         " FROM message"
-                        " LEFT JOIN entry ON entry.mailbox_id = message.mailbox_id"
-                        "  AND entry.uid = message.uid AND entry.id = message.id"
+                        " LEFT JOIN entry ON " ENTRY_OF_MESSAGE
                         " LEFT JOIN erase ON erase.message_id = message.id ORDER BY message.id",
     [VERIFY_PARENTS] = "SELECT id, thread_id, parents FROM message WHERE parents IS NOT NULL",
     /* The last row about a message, when it does not lead to what the flags say. */
@@ -578,8 +617,7 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
         "SELECT last.message_id FROM"
         " (SELECT message_id, to_state, max(sequence) FROM training GROUP BY message_id) last"
         " LEFT JOIN message ON message.id = last.message_id"
-        " LEFT JOIN entry ON entry.mailbox_id = message.mailbox_id"
-        "  AND entry.uid = message.uid AND entry.id = message.id"
+        " LEFT JOIN entry ON " ENTRY_OF_MESSAGE
         " WHERE last.to_state <> CASE entry.flags & 192 WHEN 64 THEN 1 WHEN 128 THEN 2 ELSE 0 END",
     [VERIFY_THREAD] = "SELECT thread_id, parents FROM message WHERE id = ?",
     [VERIFY_STRUCTURES] = "SELECT message.id, message.structure, mailbox.name, message.uid"

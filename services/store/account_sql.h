@@ -143,6 +143,11 @@ enum account_statement {
     DONE_ADD,
     DONE_PURGE,
 
+    /* leaving */
+    LEAVING_ADD,
+    LEAVING_LIST,
+    LEAVING_REMOVE,
+
     /* upgrade, and repairs */
     UPGRADE_READ,
     UPGRADE_SET,

@@ -4,6 +4,7 @@
 #include "common/base/version.h"
 #include "common/sys/file.h"
 #include "services/store/account.h"
+#include "services/store/backup_cut.h"
 #include "services/store/backup_directory.h"
 #include "services/store/directory.h"
 #include "services/store/message_files.h"
@@ -177,13 +178,19 @@ static bool fit_copy(struct backup *b, uint64_t id, struct err *err)
     return ok;
 }
 
+static bool copy_database(struct backup *b, uint64_t id, struct err *err)
+{
+    backup_cut_copy_begin(b->store->backup_cut, id);
+    bool ok = db_copy(layout_account_db(b->from, id).text, layout_account_db(b->to, id).text, err);
+    backup_cut_copy_end(b->store->backup_cut);
+    return ok;
+}
+
 static bool copy_account(struct backup *b, struct account *account, struct err *err)
 {
     TRY(directory_make(layout_account(b->to, account->id).text, 0770, err));
     pthread_mutex_lock(&account->erase_lock); /* what the copy has keeps its files until then */
-    bool ok = db_copy(layout_account_db(b->from, account->id).text,
-                      layout_account_db(b->to, account->id).text, err) &&
-              fit_copy(b, account->id, err);
+    bool ok = copy_database(b, account->id, err) && fit_copy(b, account->id, err);
     pthread_mutex_unlock(&account->erase_lock);
     return ok;
 }
@@ -220,15 +227,33 @@ static bool keep_ids(struct backup *b, struct err *err)
            directory_sql_keep_account_ids(b->directory.db, last, err);
 }
 
-/* Those that the copied directory has: one that was made since belongs to no backup. */
-static bool backup_accounts(struct backup *b, struct err *err)
+static void open_cut(struct backup *b)
+{
+    const struct directory_rows *rows = &b->directory.accounts->rows;
+    ARRAY_OF(uint64_t) ids = {.len = 0};
+    for (size_t i = 0; i < rows->accounts.len; i++)
+        array_push(&ids, rows->accounts.items[i].id);
+    backup_cut_open(b->store->backup_cut, ids.items, ids.len);
+    array_release(&ids);
+}
+
+static bool backup_each(struct backup *b, struct err *err)
 {
     const struct directory_rows *rows = &b->directory.accounts->rows;
     for (size_t i = 0; i < rows->accounts.len; i++) {
         const struct directory_account *account = &rows->accounts.items[i];
         TRY(job_goes_on(b->job, err) && backup_account(b, account->id, account->name, err));
     }
-    return keep_ids(b, err);
+    return true;
+}
+
+/* Those that the copied directory has: one that was made since belongs to no backup. */
+static bool backup_accounts(struct backup *b, struct err *err)
+{
+    open_cut(b);
+    bool ok = backup_each(b, err);
+    backup_cut_close(b->store->backup_cut);
+    return ok && keep_ids(b, err);
 }
 
 /* ---- The queue */

@@ -1,6 +1,7 @@
 #include "services/store/copy_across.h"
 
-#include "services/store/expunge.h"
+#include "services/store/backup_cut.h"
+#include "services/store/leaving.h"
 #include "services/store/mailbox_name.h"
 #include "services/store/message.h"
 #include "services/store/message_files.h"
@@ -43,6 +44,7 @@ static bool read_message(struct account *from, struct db *db, const struct mailb
         .zone = e->zone};
     if (!op->drops_keywords)
         ret->keywords = keywords_names(e->keywords, m->keywords, arena);
+    TRY(account_need_file(from, e->id, err));
     return read_content(db, e->id, arena, ret, err);
 }
 
@@ -145,40 +147,19 @@ static bool add_messages(struct account *to, struct str key, struct across *a, s
 
 /* ---- And leaves */
 
-static bool run_leave(struct change *c, void *ctx, struct err *err)
+static bool move_all_across(struct account *from, struct account *to, struct str key,
+                            struct across *a, struct arena *arena, struct err *err)
 {
-    const struct copy *op = ctx;
-    struct mailbox m;
-    bool any = false;
-    TRY(mailbox_by_id(c->db, op->mailbox_id, c->arena, &m, err));
-    for (size_t i = 0; i < op->source.len; i++) {
-        struct entry e;
-        bool found;
-        TRY(entry_get(c->db, m.id, op->source.items[i], c->arena, &e, &found, err));
-        if (found)
-            TRY(expunge_entry(c, &m, &e, err));
-        any = any || found;
-    }
-    return !any || mailbox_save(c, &m, err);
-}
-
-/* Not kept under a key: what has left has left. */
-static void save_nothing(const void *op, struct buf *out)
-{
-    (void)op, (void)out;
-}
-
-static void load_nothing(void *op, struct wire *w, struct arena *arena)
-{
-    (void)op, (void)w, (void)arena;
-}
-
-static bool leave(struct account *from, struct copy *op, struct arena *arena, struct err *err)
-{
-    static const struct change_type type = {
-        .kind = 'X', .run = run_leave, .save = save_nothing, .load = load_nothing};
-    struct change_request request = {.type = &type, .op = op, .arena = arena};
-    return account_change(from, &request, err);
+    struct leaving leaving = {
+        .key = key, .to_account_id = to->id, .mailbox_id = a->copy->mailbox_id};
+    TRY(leaving_settle(from, err) && read_source(from, a, arena, err));
+    leaving.uids = a->copy->source;
+    if (a->count > 0)
+        TRY(leaving_note(from, &leaving, err));
+    bool ok = add_messages(to, key, a, arena, err) && leaving_end(from, &leaving, err);
+    if (!ok)
+        leaving_try_settle(from);
+    return ok;
 }
 
 /* Nobody else takes messages out of the account meanwhile: what two take along at the same time
@@ -186,10 +167,12 @@ static bool leave(struct account *from, struct copy *op, struct arena *arena, st
 static bool move_across(struct account *from, struct account *to, struct str key, struct across *a,
                         struct arena *arena, struct err *err)
 {
+    struct backup_cut *cut = from->store->backup_cut;
+    TRY(backup_cut_move_begin(cut, from->id, to->id, err));
     pthread_rwlock_wrlock(&from->move_lock);
-    bool ok = read_source(from, a, arena, err) && add_messages(to, key, a, arena, err) &&
-              leave(from, a->copy, arena, err);
+    bool ok = move_all_across(from, to, key, a, arena, err);
     pthread_rwlock_unlock(&from->move_lock);
+    backup_cut_move_end(cut);
     return ok;
 }
 

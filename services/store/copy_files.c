@@ -48,14 +48,24 @@ static void fail(struct copy_files *f, const struct err *err)
     pthread_mutex_unlock(&f->lock);
 }
 
+static bool make_file(const struct copy_files *f, const struct copy_file *file, struct err *err)
+{
+    if (file_link_or_copy(account_message_path(f->account, file->from).text,
+                          account_message_path(f->account, file->to).text, err))
+        return true;
+    /* A text that is lost is damage, and not a mailbox that is missing. */
+    if (err->kind == ERR_NOT_FOUND)
+        (void)!account_need_file(f->account, file->from, err);
+    return false;
+}
+
 static void *make_files(void *arg)
 {
     struct copy_files *f = arg;
     struct copy_file file;
     struct err err;
     while (take(f, &file)) {
-        if (!file_link_or_copy(account_message_path(f->account, file.from).text,
-                               account_message_path(f->account, file.to).text, &err))
+        if (!make_file(f, &file, &err))
             fail(f, &err);
     }
     return NULL;

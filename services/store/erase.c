@@ -4,6 +4,7 @@
 #include "common/sys/file.h"
 #include "services/store/directory.h"
 #include "services/store/import.h"
+#include "services/store/leaving.h"
 #include "services/store/message_files.h"
 #include "services/store/training.h"
 #include "services/store/text_worker.h"
@@ -46,6 +47,19 @@ struct batch {
     int64_t size;
 };
 
+/* Takes what the query finds (message, size) until so many bytes are together, and ends reading. */
+static bool take_rows(struct batch *b, struct db *db, struct db_query *q, int64_t bytes,
+                      struct err *err)
+{
+    while (bytes > 0 && b->len < BATCH && db_step(q)) {
+        b->ids[b->len++] = db_column_u64(q, 0);
+        bytes -= db_column_i64(q, 1);
+    }
+    bool ok = db_done(q, err);
+    account_read_end(b->account, db);
+    return ok;
+}
+
 static bool find_due(struct batch *b, struct err *err)
 {
     struct db *db;
@@ -53,11 +67,7 @@ static bool find_due(struct batch *b, struct err *err)
     struct db_query q = db_query(db, ERASE_DUE);
     db_bind_i64(&q, clock_wall_s() - grace_s(b->account));
     db_bind_u64(&q, BATCH);
-    while (b->len < BATCH && db_step(&q))
-        b->ids[b->len++] = db_column_u64(&q, 0);
-    bool ok = db_done(&q, err);
-    account_read_end(b->account, db);
-    return ok;
+    return take_rows(b, db, &q, INT64_MAX, err);
 }
 
 static bool remove_files(const struct batch *b, struct err *err)
@@ -159,13 +169,7 @@ static bool find_oldest(struct batch *b, int64_t bytes, struct err *err)
     TRY(account_read_begin(b->account, &db, err));
     struct db_query q = db_query(db, ERASE_OLDEST);
     db_bind_u64(&q, BATCH);
-    while (bytes > 0 && b->len < BATCH && db_step(&q)) {
-        b->ids[b->len++] = db_column_u64(&q, 0);
-        bytes -= db_column_i64(&q, 1);
-    }
-    bool ok = db_done(&q, err);
-    account_read_end(b->account, db);
-    return ok;
+    return take_rows(b, db, &q, bytes, err);
 }
 
 static bool erase_oldest(struct account *account, int64_t kept_to, struct err *err)
@@ -218,8 +222,16 @@ static bool next_due(struct account *account, int64_t *ret_at_s, struct err *err
     return ok;
 }
 
+static void settle_moves(struct account *account)
+{
+    pthread_rwlock_wrlock(&account->move_lock);
+    leaving_try_settle(account);
+    pthread_rwlock_unlock(&account->move_lock);
+}
+
 bool account_tend(struct account *account, struct err *err)
 {
+    settle_moves(account);
     TRY(training_expire(account, clock_wall_s() - TRAINING_WAIT_S, err));
     for (bool more = true; more;) {
         struct batch b = {.account = account};

@@ -20,8 +20,8 @@ bool erase_later(struct change *c, const struct entry *e, struct err *err) MUST_
  * of accounts.c tends the account within a second or so. Erases nothing itself. */
 void erase_note_kept(struct account *account);
 
-/* Erases what is due or too much, forgets old keys of calls, and puts the account on the schedule
- * for what is due later. */
+/* Ends moves that were cut off (leaving.h), erases what is due or too much, forgets old keys of
+ * calls, and puts the account on the schedule for what is due later. */
 bool account_tend(struct account *account, struct err *err) MUST_USE;
 
 /* In accounts.c. */

@@ -80,6 +80,7 @@ bool junk_rules_init(struct junk_rules *r, bool enabled, const struct str patter
                      struct err *err)
 {
     *r = (struct junk_rules){.enabled = enabled};
+    buf_init(&r->last_name, NAME_MAX_BYTES);
     for (size_t i = 0; i < 3; i++) {
         if (str_is_null(patterns[i]) || compile(rule_name[i], patterns[i], &r->rule[i], err))
             continue;
@@ -95,6 +96,8 @@ void junk_rules_release(struct junk_rules *r)
         pcre2_code_free(r->rule[i]);
         r->rule[i] = NULL;
     }
+    buf_release(&r->last_name);
+    r->has_last = false;
 }
 
 /* ---- Matching */
@@ -160,14 +163,24 @@ static int find_rule(const struct junk_rules *r, struct str mailbox)
     return unmatched == 2 ? missing : -1;
 }
 
-uint32_t junk_rules_apply(const struct junk_rules *r, struct str mailbox, struct str special_use,
+static int find_rule_once(struct junk_rules *r, struct str mailbox)
+{
+    if (r->has_last && str_eq(buf_str(&r->last_name), mailbox))
+        return r->last_rule;
+    r->last_rule = find_rule(r, mailbox);
+    buf_reset(&r->last_name);
+    r->has_last = buf_append(&r->last_name, mailbox);
+    return r->last_rule;
+}
+
+uint32_t junk_rules_apply(struct junk_rules *r, struct str mailbox, struct str special_use,
                           uint32_t flags)
 {
     int rule = -1;
     if (str_eq(special_use, STR("\\Junk")))
         rule = 0;
     else if (r->enabled)
-        rule = find_rule(r, mailbox);
+        rule = find_rule_once(r, mailbox);
     if (rule < 0)
         return flags;
     return (flags & ~(uint32_t)(FLAG_JUNK | FLAG_NOTJUNK)) | outcome[rule];

@@ -1,6 +1,7 @@
 #ifndef SERVICES_STORE_JUNK_RULES_H
 #define SERVICES_STORE_JUNK_RULES_H
 
+#include "common/base/buf.h"
 #include "common/base/err.h"
 
 /*
@@ -22,6 +23,10 @@ struct pcre2_real_code_8; /* pcre2_code */
 struct junk_rules {
     bool enabled;
     struct pcre2_real_code_8 *rule[3]; /* junk, neutral, not junk; NULL for none */
+    /* Private: the rule for the name that was asked for last. */
+    struct buf last_name;
+    int last_rule;
+    bool has_last;
 };
 
 /* `patterns` are the expressions, STR_NULL for none. ERR_SYNTAX names a bad one and what is wrong
@@ -30,9 +35,10 @@ bool junk_rules_init(struct junk_rules *r, bool enabled, const struct str patter
                      struct err *err) MUST_USE;
 void junk_rules_release(struct junk_rules *r);
 
-/* The flags that a message with `flags` gets in this mailbox. A mailbox with the Junk role always
+/* The flags that a message with `flags` gets in this mailbox. Many messages that go into the same
+ * one have the rules tried once. A mailbox with the Junk role always
  * says junk. */
-uint32_t junk_rules_apply(const struct junk_rules *r, struct str mailbox, struct str special_use,
+uint32_t junk_rules_apply(struct junk_rules *r, struct str mailbox, struct str special_use,
                           uint32_t flags);
 
 #endif

@@ -22,6 +22,21 @@ static bool compile(const struct junk_settings *settings, struct junk_rules *ret
     return junk_rules_init(ret, settings->enabled, patterns, err);
 }
 
+/* Also of rules that are off. */
+static bool check(const struct junk_settings *settings, struct err *err)
+{
+    struct junk_rules rules;
+    TRY(compile(settings, &rules, err));
+    junk_rules_release(&rules);
+    return true;
+}
+
+void junk_settings_explain(const struct junk_settings *settings, struct err *err)
+{
+    if (!settings->enabled || check(settings, err))
+        err->detail[0] = '\0';
+}
+
 bool junk_settings_get(struct account *account, struct arena *arena, struct junk_settings *ret,
                        struct err *err)
 {
@@ -50,7 +65,9 @@ static void follow(struct account *account, const struct junk_settings *settings
 {
     struct err err;
     junk_rules_release(&account->junk_rules);
-    if (!compile(settings, &account->junk_rules, &err))
+    if (!settings->enabled)
+        account->junk_rules = (struct junk_rules){.enabled = false};
+    else if (!compile(settings, &account->junk_rules, &err))
         log_warn(&account->store->log, "junk rules of an account are not followed",
                  LOG_U64("account", account->id), LOG_ERR(&err));
 }
@@ -73,6 +90,27 @@ bool junk_settings_load(struct account *account, struct err *err)
     return load(account->db, account, err);
 }
 
+static bool has_same_patterns(const struct junk_settings *a, const struct junk_settings *b)
+{
+    for (int i = 0; i < 3; i++)
+        if (!str_eq(a->patterns[i], b->patterns[i]))
+            return false;
+    return true;
+}
+
+/* Kept rules that are not followed (any more) can be switched off. */
+static bool check_new(struct account *account, const struct junk_settings *settings,
+                      struct err *err)
+{
+    struct arena arena;
+    struct junk_settings kept;
+    arena_init(&arena, ROW_MAX);
+    bool ok = junk_settings_get(account, &arena, &kept, err) &&
+              ((!settings->enabled && has_same_patterns(settings, &kept)) || check(settings, err));
+    arena_release(&arena);
+    return ok;
+}
+
 /* The rules are used by changes, which run in the group one at a time: so they are swapped there.
  * A second time, because the first may still fail when the row is committed; and from the row,
  * because somebody else may have set it meanwhile. */
@@ -80,9 +118,7 @@ bool junk_settings_set(struct account *account, const struct junk_settings *sett
                        struct err *err)
 {
     struct junk_settings row = *settings;
-    struct junk_rules rules;
-    TRY(compile(settings, &rules, err));
-    junk_rules_release(&rules);
+    TRY(check_new(account, settings, err));
     return db_group_run(account->group, write_row, &row, DB_DURABLE, err) &&
            db_group_run(account->group, load, account, 0, err);
 }

@@ -17,8 +17,12 @@ struct junk_settings {
 bool junk_settings_get(struct account *account, struct arena *arena, struct junk_settings *ret,
                        struct err *err) MUST_USE;
 
+/* Sets err->detail to why none of them is followed, or to "". */
+void junk_settings_explain(const struct junk_settings *settings, struct err *err);
+
 /* Keeps them, durably; every change of the account that begins after this returned follows them.
- * ERR_SYNTAX names a pattern that is no regular expression. */
+ * ERR_SYNTAX names a pattern that is no regular expression, unless it was kept before and the rules
+ * are off. */
 bool junk_settings_set(struct account *account, const struct junk_settings *settings,
                        struct err *err) MUST_USE;
 

@@ -286,6 +286,9 @@ static bool junk_rules_get(struct rpc_call *call, struct account *account,
     reply->junk = arena_cstr(call->arena, settings.patterns[0]);
     reply->neutral = arena_cstr(call->arena, settings.patterns[1]);
     reply->not_junk = arena_cstr(call->arena, settings.patterns[2]);
+    struct err problem;
+    junk_settings_explain(&settings, &problem);
+    reply->problem = arena_cstr(call->arena, str_from_cstr(problem.detail));
     return !call->arena->exhausted || err_set(err, ERR_LIMIT, "no room for the reply");
 }
 

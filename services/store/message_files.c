@@ -3,7 +3,9 @@
 #include "common/sys/file.h"
 #include "services/store/message.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define UNDER_WAY_MAX 16 /* files on their way to the disk */
@@ -78,6 +80,18 @@ void account_drop_ids(struct account *account, uint64_t first, size_t count)
 struct layout_path account_message_path(const struct account *account, uint64_t id)
 {
     return layout_message(account->store->settings->data, account->id, id);
+}
+
+bool account_need_file(const struct account *account, uint64_t id, struct err *err)
+{
+    struct stat st;
+    struct layout_path path = account_message_path(account, id);
+    if (stat(path.text, &st) == 0)
+        return true;
+    err_set_errno(err, errno, "%s (see verifydata and remove-lost)", path.text);
+    if (err->kind == ERR_NOT_FOUND)
+        err->kind = ERR_CORRUPT;
+    return false;
 }
 
 /* Its bytes are on their way to the disk. */

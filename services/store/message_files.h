@@ -46,6 +46,8 @@ void account_drop_ids(struct account *account, uint64_t first, size_t count);
 void account_mark_clean(struct account *account);
 
 struct layout_path account_message_path(const struct account *account, uint64_t id);
+/* Of a message that has a row. ERR_CORRUPT when there is none; says what helps. */
+bool account_need_file(const struct account *account, uint64_t id, struct err *err) MUST_USE;
 /* Gives the messages ids, from `first` on, and makes their files, on disk when it returns; the disk
  * works for several at a time. Errors as message_text_place; what a failure leaves is for
  * account_drop_ids. */

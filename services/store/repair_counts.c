@@ -98,13 +98,13 @@ bool repair_counts(struct account *account, struct job *job, struct err *err)
     struct arena arena;
     arena_init(&arena, ARENA_MAX);
     struct change_request request = {.type = &type, .op = &r, .arena = &arena};
-    job_expect(job, account_all_messages(account));
+    job_expect(job, account_used_messages(account));
     pthread_rwlock_wrlock(&account->files_lock);
     bool ok = account_change(account, &request, err);
     pthread_rwlock_unlock(&account->files_lock);
     if (ok)
         say(&r);
-    job_advance(job, account_all_messages(account));
+    job_advance(job, account_used_messages(account));
     mailbox_list_release(&r.wrong);
     mailbox_list_release(&r.right);
     arena_release(&arena);

@@ -1,3 +1,4 @@
+#include "services/store/backup_cut.h"
 #include "services/store/store.h"
 
 #include "common/base/bug.h"
@@ -141,6 +142,7 @@ static bool open_parts(struct store *store, const char *data, struct err *err)
     TRY(store->text_worker && accounts_open(store, err));
     store->batch_syncer = file_syncer_new(FILE_SYNC_THREADS_MAX, err);
     store->file_maker = file_maker_start(store, err);
+    store->backup_cut = backup_cut_new();
     store->jobs = jobs_new(store);
     return store->batch_syncer && store->file_maker && queue_open(store, err);
 }
@@ -182,6 +184,7 @@ bool store_close(struct store *store)
     file_maker_stop(store->file_maker);
     text_worker_stop(store->text_worker);
     accounts_close(store->accounts);
+    backup_cut_free(store->backup_cut);
     text_worker_free(store->text_worker);
     upgrades_free(store->upgrades);
     file_syncer_free(store->batch_syncer);

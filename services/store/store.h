@@ -17,6 +17,7 @@
  *   text_worker keeps the text indexes up: accounts/<id>/text.db          (text_worker.h)
  *   queue       mail on its way to others: queue.db                       (queue.h)
  *   jobs        repairs and backups under way                             (job.h)
+ *   backup_cut  what a backup has copied of what moves between accounts   (backup_cut.h)
  *   upgrades    brings old accounts up to date                            (upgrade.h)
  *
  * Tests make one on a temporary directory with store_open: without a bus, `events` is empty.
@@ -76,6 +77,7 @@ struct store {
     struct text_worker *text_worker; /* NULL: nobody does (tests) */
     struct queue *queue;
     struct jobs *jobs;
+    struct backup_cut *backup_cut;    /* NULL: no backups (tests) */
     struct upgrades *upgrades;        /* NULL: nobody upgrades in the background (tests) */
     struct metric_family *deliveries; /* by result; of delivery_door.c */
     /* Private. */

@@ -124,7 +124,8 @@ static bool check_structure(struct str bytes, struct err *err)
 /* Sessions would not find it there. */
 static bool check_mailbox(const char *name, struct arena *arena, struct str *ret, struct err *err)
 {
-    TRY(mailbox_name_check(str_from_cstr(name), arena, ret, err));
+    if (!mailbox_name_check(str_from_cstr(name), arena, ret, err))
+        return err_wrap(err, "\"%.200s\"", name);
     if (!mailbox_name_is_others(*ret))
         return true;
     err_set(err, ERR_SYNTAX, "mailbox %.*s in the namespace of others", STR_ARG(*ret));

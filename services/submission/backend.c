@@ -5,8 +5,8 @@
 #include "common/bus/data.h"
 #include "common/bus/events.h"
 #include "common/bus/rpc.h"
+#include "common/service/login_events.h"
 #include "proto/auth.pb-c.h"
-#include "proto/events.pb-c.h"
 #include "proto/submit.pb-c.h"
 #include "services/submission/check_cache.h"
 
@@ -56,22 +56,13 @@ static void on_directory(void *user)
     recent_forget(b->checked, clock_monotonic_ms());
 }
 
-static void on_login(struct backend *b, struct str payload)
-{
-    Mailrail__LoginEnded *event =
-        mailrail__login_ended__unpack(NULL, payload.len, (const uint8_t *)payload.ptr);
-    if (!event)
-        return;
-    b->login_ended(b->login_user, event->remote_ip, event->succeeded);
-    mailrail__login_ended__free_unpacked(event, NULL);
-}
-
 static void on_event(void *user, struct str topic, struct str payload)
 {
+    struct backend *b = user;
     if (str_eq(topic, STR("login")))
-        on_login(user, payload);
+        login_events_tell(payload, b->login_ended, b->login_user);
     else
-        on_directory(user);
+        on_directory(b);
 }
 
 bool backend_listen(struct backend *b, struct service *service,

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""SELECT and FETCH of a large mailbox beside Dovecot: seconds of both, and how many times as fast we are.
+"""SELECT, FETCH and SEARCH of a large mailbox beside Dovecot: milliseconds of both, and how many times as fast we are.
 
     tests/bench/fetch.py WORKDIR [--messages 100000] [--rounds 5] [--only ROW]
 
 fills one mailbox of each server in WORKDIR (kept there for the next run) and then asks them the same by turns, so that
 what else the machine does meets both. Each figure is the median of its rounds. `first` is asked once, of a server that
-has just started and has nothing in its caches of such answers. Needs root, dovecot-imapd and a release build.
+has just started and has nothing in its caches of such answers. SEARCH is asked when our index is complete. Needs root,
+dovecot-imapd and a release build.
 """
 import argparse
 import json
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import time
 
+import processes
+
 HERE = pathlib.Path(__file__).resolve().parent
 RECIPES = {"dovecot": HERE / "dovecot.sh", "mailrail": HERE / "mailrail.sh"}
 USER, OTHER = 110, 0
@@ -26,7 +29,9 @@ ROWS = (("FETCH UID FLAGS", "FETCH 1:* (UID FLAGS)", True),
         ("FETCH ENVELOPE, first", ENVELOPE, False), ("FETCH ENVELOPE", ENVELOPE, True),
         ("FETCH BODY.PEEK[HEADER]", "FETCH 1:* (UID BODY.PEEK[HEADER])", True),
         ("FETCH BODY.PEEK[]", "FETCH 1:* (UID BODY.PEEK[])", True),
-        ("FETCH BODYSTRUCTURE, first", STRUCTURE, False), ("FETCH BODYSTRUCTURE", STRUCTURE, True))
+        ("FETCH BODYSTRUCTURE, first", STRUCTURE, False), ("FETCH BODYSTRUCTURE", STRUCTURE, True),
+        ("SEARCH UNSEEN", "SEARCH UNSEEN", True), ("SEARCH FROM", 'SEARCH FROM "dora17@"', True),
+        ("SEARCH SUBJECT", 'SEARCH SUBJECT "letter 424"', True), ("SEARCH TEXT", 'SEARCH TEXT "Letter 4242 about"', True))
 
 
 class Client:
@@ -119,6 +124,10 @@ class Server:
     def log_in(self, number):
         return Client(self.facts["imap"], self.facts["user"] % number, self.facts["password"])
 
+    def wait_until_indexed(self):
+        """Its index is filled some seconds after it has nothing else to do."""
+        processes.wait_until_quiet(self.facts["pids"], 8, 600)
+
     def stop(self):
         if self.client:
             self.client.socket.close()
@@ -139,6 +148,7 @@ class Server:
         have = int(status.split(b"(MESSAGES ")[1].split(b")")[0])
         for first in range(have, count, 100):
             self.client.append([message(number) for number in range(first, min(first + 100, count))])
+        self.wait_until_indexed()
         self.stop()
 
 

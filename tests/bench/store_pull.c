@@ -45,7 +45,8 @@ static void fill(unsigned messages)
     struct err err;
     snprintf(sql, sizeof(sql),
              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %u)"
-             " INSERT INTO entry SELECT 1, i, i, i + 2, i + 2, i %% 4, NULL, 4096 + i %% 999, 300,"
+             " INSERT INTO entry SELECT 1 << 32 | i, i, i + 2, i + 2, i %% 4, NULL, 4096 + i %% "
+             "999, 300,"
              " 1700000000 + i, 1700000000 + i, 1440 FROM n;"
              "UPDATE mailbox SET total = %u, uidnext = %u, modseq = %u WHERE id = 1",
              messages, messages, messages + 1, messages + 2);

@@ -18,12 +18,12 @@ import sys
 import tempfile
 import time
 
+import processes
+
 HERE = pathlib.Path(__file__).resolve().parent
 ACCOUNT = 110
 MESSAGE_SIZE = 4096
 START_S = 60
-QUIET_CPU_S = 0.02  # of all processes of a server, in QUIET_S: it has nothing to do any more
-QUIET_S, QUIET_MAX_S = 0.5, 120
 
 
 def message(number):
@@ -112,36 +112,11 @@ class Server:
         for first in range(0, messages if self.is_new else 0, 100):
             self.client.send(append_command("INBOX", first, min(100, messages - first)))
 
-    def processes(self):
-        """The server's, and all that they started."""
-        children = {}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
-                except OSError:
-                    continue
-                fields = stat[stat.rindex(")") + 2:].split()
-                children.setdefault(int(fields[1]), []).append((int(entry), fields))
-        todo, found = list(self.info["pids"]), []
-        while todo:
-            for pid, fields in children.get(todo.pop(), []):
-                found.append(fields)
-                todo.append(pid)
-        return found
-
     def cpu_s(self):
-        return sum(int(fields[11]) + int(fields[12]) for fields in self.processes()) / os.sysconf("SC_CLK_TCK")
+        return processes.cpu_s(self.info["pids"])
 
     def wait_until_quiet(self):
-        end = time.monotonic() + QUIET_MAX_S
-        before = self.cpu_s()
-        while time.monotonic() < end:
-            time.sleep(QUIET_S)
-            now = self.cpu_s()
-            if now - before <= QUIET_CPU_S:
-                return
-            before = now
+        processes.wait_until_quiet(self.info["pids"], 0.5, 120)
 
 
 # ---- What is measured: each makes its own mailboxes and leaves the INBOX as it was

@@ -142,6 +142,14 @@ class Raw:
         self.close()
 
 
+def has_ended(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rpartition(") ")[2][0] in "ZX"
+
+
 class Mailrail:
     """One system under the launcher, in a directory of its own."""
 
@@ -235,7 +243,11 @@ class Mailrail:
         return children_of(self.process.pid).get(service)
 
     def kill(self, service, number=signal.SIGKILL):
-        os.kill(self.pid_of(service), number)
+        """Gone when it returns: a process that is ending takes requests that it will not answer."""
+        pid = self.pid_of(service)
+        os.kill(pid, number)
+        if number == signal.SIGKILL:
+            wait_until(lambda: has_ended(pid), 60, f"the end of {service}")
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

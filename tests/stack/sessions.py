@@ -213,7 +213,10 @@ class Session(Line):
             self.do("NOOP")
             return
         self.answers = []
-        self.do(f"UID FETCH 1:* (FLAGS{' MODSEQ' if self.qresync else ''})")
+        lines = self.do(f"UID FETCH 1:* (FLAGS{' MODSEQ' if self.qresync else ''})")
+        if b" NO [NONEXISTENT]" in lines[-1]:  # deleted since it was selected: its messages have no UIDs here
+            self.unselect_by_forgetting()
+            return
         for message in self.answers:
             modseq, flags = before.get(message.uid, (0, None))
             require(not modseq or modseq != message.modseq or flags == message.flags, f"flags of UID {message.uid}")

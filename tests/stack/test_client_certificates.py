@@ -196,7 +196,7 @@ def test_preauth_is_spelled_alike_wherever_it_is_set(system, tmp_path):
         key.remove(system)
     refused = system.command("account", "tlspubkey", "add", "--no-imap-preauth", "--imap-preauth", "yes", "ann",
                              str(key.certificate), check=False)
-    assert refused.returncode == 1 and "exclude each other" in refused.stderr
+    assert refused.returncode == 2 and "exclude each other" in refused.stderr
     key.register(system, "ann", "--imap-preauth", "yes")
     assert is_on(key)
     key.remove(system)
@@ -326,20 +326,21 @@ def test_a_key_that_is_removed_ends_what_it_began(system, known):
 
 def test_a_key_that_is_removed_ends_sessions_that_wait(system, known):
     """At once, though others of the account, whose sessions go on, show the same mailboxes."""
-    waiting = [Imaps(system, known.context()) for _ in range(3)]
+    waiting = [Imaps(system, known.context()) for _ in range(4)]
     others = [Imaps(system, insecure()) for _ in range(2)]
     try:
         assert all(client.plain().startswith(client.right) for client in others)
         for client in (waiting[0], others[0]):
             assert client.command("SELECT INBOX").startswith(b"a OK")
-        for client in (*others, *waiting[:2]):
+        assert waiting[2].command("NOTIFY NONE").startswith(b"a OK")
+        for client in (*others, *waiting[:3]):
             client.send("i IDLE\r\n")
             assert client.line().startswith(b"+ ")
         known.remove(system)
-        for client in waiting[:2]:
+        for client in waiting[:3]:
             client.socket.settimeout(10)
             assert client.line().startswith(b"* BYE ")
-        assert waiting[2].command("NOOP").startswith(b"* BYE ")
+        assert waiting[3].command("NOOP").startswith(b"* BYE ")
         for client in others:
             client.send("DONE\r\n")
             assert client.line().startswith(b"i OK")

@@ -3,6 +3,7 @@ import imaplib
 import os
 import re
 import smtplib
+import sqlite3
 import subprocess
 
 import pytest
@@ -77,7 +78,7 @@ def test_prepare_gives_what_it_makes_to_an_owner(make_mailrail):
         stat = (mailrail.directory / path).stat()
         assert (stat.st_uid, stat.st_gid) == (10000, 10001), path
     done = mailrail.command("prepare", "--owner", "mail", check=False)
-    assert done.returncode == 1 and "--owner must be two numbers" in done.stderr
+    assert done.returncode == 2 and "--owner must be two numbers" in done.stderr
 
 
 def test_setup_makes_the_first_account_once(make_mailrail):
@@ -285,8 +286,11 @@ def test_all_capabilities_but_imap4rev1_can_be_hidden(mailrail):
     mailrail.command("account", "set", "ann", "--capabilities-disabled", ",".join(sorted(shown)))
     for name in ("IMAP4rev1", "BOGUSCAP"):
         refused = mailrail.command("account", "set", "ann", "--capabilities-disabled", f"IDLE,{name}", check=False)
-        assert refused.returncode == 1 and f'"{name}" is none that can be hidden' in refused.stderr
+        assert refused.returncode == 2 and f'"{name}" is none that can be hidden' in refused.stderr
         assert "IMAP4rev2" in refused.stderr and "WITHIN" in refused.stderr
+    for names in (",IDLE", "IDLE,,MOVE", "IDLE,", ","):
+        refused = mailrail.command("account", "set", "ann", "--capabilities-disabled", names, check=False)
+        assert refused.returncode == 2 and "one of the names is empty" in refused.stderr
     with mailrail.imap() as ann:
         assert b"IMAP4rev1" in ann.capability()[1][0].split()
         assert ann.select()[0] == "OK"
@@ -314,7 +318,8 @@ def test_junk_rules_are_set_and_count_at_once(mailrail):
     # A bad one is named, and changes nothing.
     refused = mailrail.command(*rules, "off", "--neutral", "^(inbox", check=False)
     assert refused.returncode == 1 and '"^(inbox" is no regular expression' in refused.stderr
-    assert mailrail.command(*rules, "sometimes", check=False).stderr.endswith("sometimes: on or off\n")
+    neither = mailrail.command(*rules, "sometimes", check=False)
+    assert neither.returncode == 2 and neither.stderr.endswith("sometimes: on or off\n")
     assert flags_of_append(mailrail, "Archive") == {b"$Junk"}
 
     # One alone says nothing of the rest; the set of rules outlives a start.
@@ -327,6 +332,29 @@ def test_junk_rules_are_set_and_count_at_once(mailrail):
     assert flags_of_append(mailrail, "Archive") == {b"$Junk"}
     mailrail.command(*rules, "off")
     assert flags_of_append(mailrail, "INBOX") == {b"$Junk"}
+
+
+def test_junk_rules_that_are_not_followed_are_seen_and_can_be_switched_off(mailrail):
+    """Kept by a version that read them otherwise."""
+    rules = ("account", "junkrules", "ann")
+    assert flags_of_append(mailrail, "Archive") == {b"$NotJunk"}
+    mailrail.stop()
+    for path in (mailrail.directory / "data/accounts").glob("*/index.db"):
+        database = sqlite3.connect(path)
+        with database:
+            assert database.execute("UPDATE account SET junk_pattern = '(((a{1,200}){1,200}){1,200})'").rowcount == 1
+        database.close()
+    mailrail.launch()
+    wait_until(mailrail.is_ready, 60)
+    shown = mailrail.command(*rules)
+    assert shown.stderr.startswith('None of these rules is followed: junk rule "(((a{1,200}'), shown.stderr
+    refused = mailrail.command(*rules, "--neutral", "^x", check=False)
+    assert refused.returncode == 1 and "is no regular expression" in refused.stderr
+    mailrail.command(*rules, "off")
+    assert mailrail.command(*rules).stderr == ""
+    mailrail.command(*rules, "on", "--junk", "^archive$")
+    assert mailrail.command(*rules).stderr == ""
+    assert flags_of_append(mailrail, "Archive") == {b"$Junk"}
 
 
 def test_password_set_takes_password_stdin(mailrail):
@@ -342,10 +370,7 @@ def test_password_set_takes_password_stdin(mailrail):
     ("account add ann --address x@example.org --password-stdin", "the account ann exists"),
     ("account add a! --address x@example.org --password-stdin", 'the account name "a!" is not 1 to '),
     ("account set nobody --quota 5", "there is no account nobody"),
-    ("account set ann", "needs an option that says what to set; try --help"),
     ("export nobody /tmp/nowhere", "there is no account nobody"),
-    ("account set ann --quota many", "--quota must be a number of bytes, or -1"),
-    ("account set ann --outgoing-per-day -1", "--outgoing-per-day must be a number up to 4294967295"),
     ("account set ann --login-disabled \u03c9", "reason why login is barred: "),
     ("account remove nobody --yes", "there is no account nobody"),
     ("address remove q@example.org", "there is no address q@example.org"),
@@ -359,6 +384,20 @@ def test_errors_are_for_people(shared_mailrail, words, want):
     command = " ".join(words[:1] if words[0] in ("verifydata", "export") else words[:2])
     assert done.returncode == 1
     assert done.stderr.startswith(f"mailrail {command}: {want}"), done.stderr
+
+
+@pytest.mark.parametrize("words, want", [
+    ("account set ann", "needs an option that says what to set; try --help"),
+    ("account set ann --quota many", "--quota must be a number of bytes, or -1"),
+    ("account set ann --outgoing-per-day -1", "--outgoing-per-day must be a number up to 4294967295"),
+    ("domain set example.org --disabled maybe", "--disabled must be yes or no"),
+    ("dns lookup BOGUS localhost", "unknown record type BOGUS"),
+])
+def test_what_a_command_cannot_read_is_wrong_usage(shared_mailrail, words, want):
+    words = words.split()
+    done = shared_mailrail.command(*words, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"mailrail {words[0]} {words[1]}: {want}\n"
 
 
 def test_password_may_not_be_an_argument():
@@ -378,7 +417,7 @@ def test_queue_hold_kick_release_drop(make_mailrail):
     assert m.list("queue", "list")[0]["next"] in ("held", "being tried")
     assert m.command("queue", "release", "--all", "--sender", "ann@").stdout == "1 changed\n"
     assert m.command("queue", "kick", "--all", "--recipient", "nobody@").stdout == "0 changed\n"
-    assert m.command("queue", "kick", check=False).returncode == 1
+    assert m.command("queue", "kick", check=False).returncode == 2
     for command in ("kick", "hold", "release", "drop"):
         missing = m.command("queue", command, ident, "999", check=False)
         assert missing.returncode == 1 and missing.stdout == ""

@@ -184,6 +184,46 @@ def test_the_place_of_others_is_no_place_for_own_mail(mailrail, ann, tmp_path):
     assert refused.returncode == 1 and "those of others" in refused.stderr, refused
 
 
+def test_what_moves_between_accounts_is_in_a_backup_once(mailrail, ann, bob):
+    """Also when one of the two is copied before the move, and the other one after it."""
+    grant(ann, "lrswite")
+    for _ in range(40):
+        ann.append("team")
+    count = int(re.search(rb"MESSAGES (\d+)", ann.ok("STATUS team (MESSAGES)")[0])[1])
+    for number in range(300):
+        mailrail.deliver(subject=f"{number}")  # takes time to copy
+    bob.ok("CREATE mine")
+    stop = threading.Event()
+    moved = []
+
+    def move():
+        with User(mailrail, "bob@example.org") as c:
+            while not stop.is_set():
+                for here, there in ((SHARED, "mine"), ("mine", SHARED)):
+                    if b"* 0 EXISTS" in c.ok(f"SELECT {here}"):
+                        continue
+                    answer = c(f"UID MOVE 1:* {there}")[-1]
+                    assert b" OK" in answer or b" NO [INUSE]" in answer, answer
+                    moved.append(b" OK" in answer)
+
+    thread = threading.Thread(target=move)
+    thread.start()
+    backups = [mailrail.directory / f"backup{number}" for number in range(5)]
+    try:
+        for backup in backups:
+            mailrail.command("backup", str(backup))
+    finally:
+        stop.set()
+        thread.join()
+    assert any(moved)
+    names = "('team', 'mine')"
+    for backup in backups:
+        found = [rows(path / "index.db", f"SELECT ifnull(sum(total), 0) FROM mailbox WHERE name IN {names}")[0][0]
+                 for path in (backup / "accounts").iterdir() if (path / "index.db").exists()]
+        assert sum(found) == count, found
+        assert mailrail.command("verifydata", str(backup)).stdout == "OK\n"
+
+
 def test_own_mailboxes_in_the_place_of_others_get_another_name(mailrail, ann):
     """Data from before mailboxes were shared."""
     ann.ok("CREATE own/child")
@@ -195,10 +235,20 @@ def test_own_mailboxes_in_the_place_of_others_get_another_name(mailrail, ann):
     db = sqlite3.connect(path)
     db.execute("UPDATE mailbox SET name = replace(name, 'own', 'Other Users') WHERE name LIKE 'own%'")
     db.execute("UPDATE subscription SET name = replace(name, 'own', 'Other Users') WHERE name LIKE 'own%'")
-    db.execute("ALTER TABLE mailbox DROP COLUMN messages_modseq")  # each step of the schema back to that one
+    # Each step of the schema back to that one.
+    db.execute("CREATE TABLE former (mailbox_id INTEGER NOT NULL, uid INTEGER NOT NULL, id INTEGER NOT NULL,"
+               " modseq INTEGER NOT NULL, createseq INTEGER NOT NULL, flags INTEGER NOT NULL, keywords BLOB,"
+               " size INTEGER NOT NULL, prefix_size INTEGER NOT NULL, received_s INTEGER NOT NULL, saved_s INTEGER,"
+               " zone INTEGER NOT NULL, PRIMARY KEY (mailbox_id, uid)) WITHOUT ROWID")
+    db.execute("INSERT INTO former SELECT mailbox_id, uid, id, modseq, createseq, flags, keywords, size, prefix_size,"
+               " received_s, saved_s, zone FROM entry")
+    db.execute("DROP TABLE entry")
+    db.execute("ALTER TABLE former RENAME TO entry")
+    db.execute("DROP TABLE leaving")
+    db.execute("ALTER TABLE mailbox DROP COLUMN messages_modseq")
     db.execute("DROP TABLE acl")
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    db.execute(f"PRAGMA user_version = {version - 2}")
+    db.execute(f"PRAGMA user_version = {version - 4}")
     db.commit()
     db.close()
     mailrail.launch()

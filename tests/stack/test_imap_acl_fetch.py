@@ -19,10 +19,9 @@ def much(ann):
     return ann
 
 
-@pytest.mark.parametrize("rights, codes", [("l", [b"NO [NOPERM]"]), ("", [b"NO [NOPERM]", b"OK [EXPUNGEISSUED]"])],
-                         ids=["r", "l-and-r"])
+@pytest.mark.parametrize("rights", ["l", ""], ids=["r", "l-and-r"])
 @pytest.mark.parametrize("what", ["BODY.PEEK[]", "(FLAGS BODYSTRUCTURE BODY.PEEK[TEXT])"], ids=["body", "structure"])
-def test_the_right_to_read_goes_during_fetch(much, bob, rights, codes, what):
+def test_the_right_to_read_goes_during_fetch(much, bob, rights, what):
     grant(much, "lr")
     bob.ok(f"SELECT {SHARED}")
     bob.send(f"f UID FETCH 3:* {what}\r\n")
@@ -37,7 +36,7 @@ def test_the_right_to_read_goes_during_fetch(much, bob, rights, codes, what):
         assert (int(match[1]), int(match[2])) == (number, number), "in their order, none left out"
         assert match[3].count(BODY) == 1, match[3][:100]
         assert what != "BODY.PEEK[]" or b"Subject: %d\r\n" % number in match[3]
-    assert any(lines[-1].startswith(b"f " + code) for code in codes), lines[-1]
+    assert lines[-1].startswith(b"f NO [NOPERM]"), lines[-1]
     bob.no("FETCH 3 FLAGS")
     bob.no("UID FETCH 3 BODY[]")
     grant(much, "lr")

@@ -407,6 +407,47 @@ def test_a_missing_file_is_named(mailrail, tmp_path):
     assert len(list((tmp_path / "out").rglob("*mailrail:2,*"))) == 3
 
 
+@pytest.mark.parametrize("form", ["maildir", "mbox"])
+def test_a_mailbox_that_no_file_can_be_named_after_is_left_out(mailrail, tmp_path, form):
+    fill(mailrail)
+    long = "a" * 256
+    with mailrail.imap(USER) as imap:
+        assert imap.create(long)[0] == "OK"
+    done = mailrail.command("export", "ann", tmp_path / "out", "--format", form, check=False)
+    reason = f"mailbox {long} is left out: a level of its name is too long for a file\n"
+    assert done.returncode == 1 and (tmp_path / "out/errors.txt").read_text() == reason
+    assert reason in done.stderr and "1 messages or mailboxes had errors" in done.stderr
+    assert done.stdout.startswith("4 messages of")  # those of the mailboxes behind it too
+    done = mailrail.command("export", "ann", tmp_path / "one", "--format", form, "--mailbox", long, check=False)
+    assert done.returncode == 1 and reason in done.stderr
+
+
+@pytest.mark.parametrize("form, left_out", [("maildir", []), ("mbox", ["cur/k"])])
+def test_names_that_mislead_in_a_file_system_come_back(mailrail, tmp_path, form, left_out):
+    names = ["...", ".Sent", ".a&-&AOk-.b/c", "Inbox/.x", "a/..b./.mbox/c", "errors.txt/k", "x", "x.mbox/k", "cur/k",
+             "Inbox/new", "Inbox/dovecot-keywords"]
+    with mailrail.imap(USER) as imap:
+        for name in names:
+            assert imap.create(f'"{name}"')[0] == "OK", name
+            assert imap.append(f'"{name}"', "(work)", None, letter(1, name).encode())[0] == "OK"
+    done = mailrail.command("export", "ann", tmp_path / "out", "--format", form, check=False)
+    assert done.returncode == (1 if left_out else 0)
+    assert [line.split()[1] for line in done.stderr.splitlines() if "left out" in line] == left_out
+    mailrail.command("import", "bob", tmp_path / "out")
+    for name in set(names) - set(left_out):
+        texts = [text for text, _, _ in messages_of(mailrail, name, "bob@example.org")]
+        assert len(texts) == 1 and name.encode() in texts[0], name
+    assert messages_of(mailrail, "Sent", "bob@example.org") == []
+
+
+def test_the_name_of_a_mailbox_that_cannot_be_is_said(mailrail, tmp_path):
+    (tmp_path / "m/odd").mkdir(parents=True)
+    make_maildir(tmp_path / "m/odd/..x", 1)
+    done = mailrail.command("import", "ann", tmp_path / "m", check=False)
+    assert done.returncode == 1 and '"odd//x": mailbox name: has an empty level' in done.stderr
+    assert not staging(mailrail)
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("doveadm", path=ENVIRONMENT["PATH"]),
                     reason="needs Dovecot, and root for it")
 def test_dovecot_reads_maildirs_and_keywords(mailrail):

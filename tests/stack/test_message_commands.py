@@ -51,11 +51,11 @@ def test_the_address_decides_as_for_smtp(mailrail):
     assert b"Delivered-To: Sales@example.org\r\n" in fetch(mailrail, user="bob@example.org")
     for address, status, why in (("nobody@example.org", 1, "no such address"),
                                  ("ann@far.example", 1, "not one of our domains"),
-                                 ("ann@", 1, "address \"ann@\""), ("", 2, "an argument is empty, needs ADDRESS")):
+                                 ("ann@", 2, "address \"ann@\""), ("", 2, "an argument is empty, needs ADDRESS")):
         refused = message(mailrail, "deliver", address, stdin=LETTER, check=False)
         assert refused.returncode == status and why in refused.stderr.decode(), refused.stderr
     refused = message(mailrail, "deliver", "ann@example.org", "--from", "bob@", stdin=LETTER, check=False)
-    assert refused.returncode == 1 and b'sender "bob@"' in refused.stderr
+    assert refused.returncode == 2 and b'sender "bob@"' in refused.stderr
     refused = message(mailrail, "deliver", "ann@example.org", check=False)
     assert refused.returncode == 1 and b"standard input is empty" in refused.stderr
 

@@ -77,6 +77,22 @@ def test_a_lost_message_comes_back_or_leaves(mailrail):
     assert "expunged" not in mailrail.command("remove-lost", "ann").stdout
 
 
+def test_a_lost_text_cannot_be_copied(mailrail):
+    """The client hears of damage, not of a mailbox that it should make, and the administrator hears which message it is."""
+    for subject in ("one", "two"):
+        mailrail.deliver(subject=subject)
+    lost = message_files(mailrail)[1]
+    lost.unlink()
+    with mailrail.imap() as imap:
+        imap.create("there")
+        imap.select()
+        said = imap.copy("1:2", "there")
+        assert said[0] == "NO" and said[1][0].startswith(b"[CORRUPTION] "), said
+        assert imap.status("there", "(MESSAGES)")[1] == [b"there (MESSAGES 0)"]
+        assert f"msg/0/{lost.name} (see verifydata and remove-lost)" in mailrail.log()
+        assert imap.copy("1", "there")[0] == "OK"
+
+
 def test_nothing_is_lost_without_its_volume(mailrail):
     mailrail.deliver()
     files = account_directory(mailrail) / "msg"
@@ -125,6 +141,11 @@ def test_counts_are_recalculated_and_clients_told(mailrail):
         assert "mailbox Inbox: unseen was 0, is 1" in said
         assert idle.status("INBOX", "(MESSAGES UNSEEN)")[1][0].endswith(b" (MESSAGES 1 UNSEEN 1)")
     assert verify(mailrail).returncode == 0
+    mailrail.deliver(subject="waits to be erased")
+    with mailrail.imap() as imap:
+        imap.select()
+        imap.store("2", "+FLAGS", r"(\Deleted)")
+        imap.expunge()
     assert mailrail.command("recalculate").stdout.splitlines() == ["1 messages"]
 
 

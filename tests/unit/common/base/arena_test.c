@@ -60,3 +60,19 @@ Test(arena, copies_and_c_strings)
     cr_assert_not(a.exhausted);
     arena_release(&a);
 }
+
+Test(arena, lower_changes_only_capitals_of_ascii)
+{
+    struct arena a;
+    char bytes[256];
+    arena_init(&a, 4096);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)i;
+    for (size_t from = 0; from < 8; from++) {
+        struct str lower = arena_lower(&a, str_make(bytes + from, 256 - from));
+        cr_assert_eq(lower.len, 256 - from);
+        for (size_t i = 0; i < lower.len; i++)
+            cr_assert_eq(lower.ptr[i], ascii_lower(bytes[from + i]), "%zu after %zu", i, from);
+    }
+    arena_release(&a);
+}

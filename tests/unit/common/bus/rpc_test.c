@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -82,14 +83,20 @@ static struct rpc_client *connect_client(void)
     return client;
 }
 
+static Mailrail__AuthStepRequest step_request(const char *mechanism, struct str response)
+{
+    Mailrail__AuthStepRequest request = MAILRAIL__AUTH_STEP_REQUEST__INIT;
+    request.mechanism = (char *)mechanism;
+    request.response = (ProtobufCBinaryData){response.len, (uint8_t *)response.ptr};
+    return request;
+}
+
 static bool call(struct rpc_client *client, const char *mechanism, struct str response,
                  int64_t timeout_ms, struct arena *arena, Mailrail__AuthStepReply **ret,
                  struct err *err)
 {
     struct rpc_context context = rpc_context_ms(42, timeout_ms);
-    Mailrail__AuthStepRequest request = MAILRAIL__AUTH_STEP_REQUEST__INIT;
-    request.mechanism = (char *)mechanism;
-    request.response = (ProtobufCBinaryData){response.len, (uint8_t *)response.ptr};
+    Mailrail__AuthStepRequest request = step_request(mechanism, response);
     ProtobufCMessage *reply = NULL;
     bool ok = rpc_call(client, &context, "Step", &request.base, arena, &reply, err);
     if (ok)
@@ -97,40 +104,52 @@ static bool call(struct rpc_client *client, const char *mechanism, struct str re
     return ok;
 }
 
+/* A door, who calls there, and room for the replies. */
+struct both {
+    struct rpc_server *server;
+    struct rpc_client *client;
+    struct arena arena;
+};
+
+static struct both open_both(unsigned workers)
+{
+    struct both both = {.server = serve(workers), .client = connect_client()};
+    arena_init(&both.arena, 1 << 20);
+    return both;
+}
+
+static void close_both(struct both *both)
+{
+    rpc_client_free(both->client);
+    cr_expect(rpc_server_free(both->server, 5000));
+    arena_release(&both->arena);
+}
+
 Test(rpc, a_reply_lives_in_the_callers_arena_and_the_cid_crosses)
 {
-    struct arena arena;
     struct err err;
     Mailrail__AuthStepReply *reply;
-    arena_init(&arena, 1 << 20);
-    struct rpc_server *server = serve(2);
-    struct rpc_client *client = connect_client();
-    cr_assert(call(client, "PLAIN", STR("a\0b"), 5000, &arena, &reply, &err), "%s", err.detail);
+    struct both both = open_both(2);
+    cr_assert(call(both.client, "PLAIN", STR("a\0b"), 5000, &both.arena, &reply, &err), "%s",
+              err.detail);
     cr_assert_eq(reply->challenge.len, 3);
     cr_assert_str_eq(reply->text, "cid 42");
-    for (int i = 0; i < 100 && !rpc_client_is_connected(client); i++)
+    for (int i = 0; i < 100 && !rpc_client_is_connected(both.client); i++)
         usleep(10 * 1000); /* nng may tell later than it serves */
-    cr_assert(rpc_client_is_connected(client));
-    rpc_client_free(client);
-    rpc_server_free(server, 1000);
-    arena_release(&arena);
+    cr_assert(rpc_client_is_connected(both.client));
+    close_both(&both);
 }
 
 Test(rpc, a_failure_crosses_with_kind_reply_and_detail)
 {
-    struct arena arena;
     struct err err;
     Mailrail__AuthStepReply *reply;
-    arena_init(&arena, 1 << 20);
-    struct rpc_server *server = serve(1);
-    struct rpc_client *client = connect_client();
-    cr_assert_not(call(client, "FAIL", STR(""), 5000, &arena, &reply, &err));
+    struct both both = open_both(1);
+    cr_assert_not(call(both.client, "FAIL", STR(""), 5000, &both.arena, &reply, &err));
     cr_assert_eq(err.kind, ERR_LIMIT);
     cr_assert_str_eq(err.reply, "mailbox is full");
     cr_assert_str_eq(err.detail, "Step: over quota of account 7");
-    rpc_client_free(client);
-    rpc_server_free(server, 1000);
-    arena_release(&arena);
+    close_both(&both);
 }
 
 Test(rpc, a_failure_for_want_of_room_is_one)
@@ -154,21 +173,137 @@ Test(rpc, a_failure_for_want_of_room_is_one)
 
 Test(rpc, a_deadline_that_passes_is_a_timeout_and_the_next_call_works)
 {
-    struct arena arena;
     struct err err;
     Mailrail__AuthStepReply *reply;
-    arena_init(&arena, 1 << 20);
-    struct rpc_server *server = serve(2);
-    struct rpc_client *client = connect_client();
+    struct both both = open_both(2);
     int64_t began = clock_monotonic_ms();
-    cr_assert_not(call(client, "SLOW", STR(""), 50, &arena, &reply, &err));
+    cr_assert_not(call(both.client, "SLOW", STR(""), 50, &both.arena, &reply, &err));
     cr_assert_eq(err.kind, ERR_TIMEOUT, "%s", err.detail);
     cr_assert(clock_monotonic_ms() - began < SLOW_MS);
-    cr_assert(call(client, "PLAIN", STR("x"), 5000, &arena, &reply, &err), "%s", err.detail);
+    cr_assert(call(both.client, "PLAIN", STR("x"), 5000, &both.arena, &reply, &err), "%s",
+              err.detail);
     cr_assert_eq(reply->challenge.len, 1);
-    rpc_client_free(client);
-    rpc_server_free(server, 1000);
-    arena_release(&arena);
+    close_both(&both);
+}
+
+static struct rpc_pending *begin(struct rpc_client *client, const char *mechanism,
+                                 int64_t timeout_ms, struct arena *arena)
+{
+    struct err err;
+    struct rpc_context context = rpc_context_ms(42, timeout_ms);
+    Mailrail__AuthStepRequest request = step_request(mechanism, STR("x"));
+    struct rpc_pending *pending = rpc_begin(client, &context, "Step", &request.base, arena, &err);
+    cr_assert(pending, "%s", err.detail);
+    return pending;
+}
+
+Test(rpc, a_call_that_was_begun_runs_while_its_caller_does_something_else)
+{
+    struct arena other;
+    struct err err;
+    Mailrail__AuthStepReply *quick;
+    ProtobufCMessage *reply;
+    arena_init(&other, 1 << 20);
+    struct both both = open_both(2);
+    struct rpc_pending *pending = begin(both.client, "SLOW", 5000, &both.arena);
+    arena_reset(&both.arena); /* what was sent is gone from here */
+    int64_t began = clock_monotonic_ms();
+    cr_assert(call(both.client, "PLAIN", STR("xy"), 5000, &other, &quick, &err), "%s", err.detail);
+    cr_expect(clock_monotonic_ms() - began < SLOW_MS);
+    cr_assert(rpc_end(pending, &both.arena, &reply, &err), "%s", err.detail);
+    cr_expect_eq(((Mailrail__AuthStepReply *)reply)->challenge.len, 1);
+    cr_expect_eq(quick->challenge.len, 2);
+    cr_expect_eq(slow_calls, 1);
+    close_both(&both);
+    arena_release(&other);
+}
+
+static size_t open_files(void)
+{
+    size_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+#define BEGUN 20
+
+/* A client that takes its time, and thousands of them, would have a connection each. */
+Test(rpc, a_reply_that_nobody_takes_holds_no_connection)
+{
+    struct err err;
+    ProtobufCMessage *reply;
+    struct rpc_pending *pending[BEGUN];
+    struct both both = open_both(2);
+    size_t before = 0;
+    for (int i = 0; i < BEGUN; i++) {
+        pending[i] = begin(both.client, "PLAIN", 5000, &both.arena);
+        usleep(20 * 1000);
+        if (i == 0)
+            before = open_files();
+    }
+    cr_expect(open_files() <= before + BEGUN / 2, "%zu, were %zu", open_files(), before);
+    for (int i = 0; i < BEGUN; i++) {
+        cr_assert(rpc_end(pending[i], &both.arena, &reply, &err), "%s", err.detail);
+        cr_expect_eq(((Mailrail__AuthStepReply *)reply)->challenge.len, 1);
+    }
+    close_both(&both);
+}
+
+#define CROWD 150 /* more than are kept */
+
+Test(rpc, connections_of_a_crowd_are_given_up_again)
+{
+    struct err err;
+    ProtobufCMessage *reply;
+    Mailrail__AuthStepReply *quick;
+    struct rpc_pending *pending[CROWD];
+    struct both both = open_both(CROWD);
+    for (int i = 0; i < CROWD; i++)
+        pending[i] = begin(both.client, "SLOW", 30000, &both.arena);
+    size_t crowded = open_files();
+    for (int i = 0; i < CROWD; i++)
+        cr_assert(rpc_end(pending[i], &both.arena, &reply, &err), "%s", err.detail);
+    for (int i = 0; i < CROWD; i++)
+        cr_assert(call(both.client, "PLAIN", STR("x"), 5000, &both.arena, &quick, &err), "%s",
+                  err.detail);
+    for (int i = 0; i < 100 && open_files() + 15 > crowded; i++)
+        usleep(20 * 1000); /* nng closes behind us */
+    cr_expect(open_files() + 15 <= crowded, "%zu, were %zu", open_files(), crowded);
+    close_both(&both);
+}
+
+/* Whether its reply is here already or not. */
+Test(rpc, a_call_that_was_abandoned_costs_nobody_anything)
+{
+    struct err err;
+    Mailrail__AuthStepReply *reply;
+    struct both both = open_both(2);
+    rpc_abandon(NULL);
+    rpc_abandon(begin(both.client, "SLOW", 5000, &both.arena));
+    struct rpc_pending *answered = begin(both.client, "PLAIN", 5000, &both.arena);
+    usleep(SLOW_MS / 10 * 1000);
+    rpc_abandon(answered);
+    for (int i = 0; i < 3; i++) {
+        cr_assert(call(both.client, "PLAIN", STR("xyz"), 5000, &both.arena, &reply, &err), "%s",
+                  err.detail);
+        cr_expect_eq(reply->challenge.len, 3);
+    }
+    close_both(&both);
+    cr_expect_eq(slow_calls, 1);
+}
+
+Test(rpc, a_call_that_was_begun_ends_with_its_deadline)
+{
+    struct err err;
+    ProtobufCMessage *reply;
+    struct both both = open_both(1);
+    cr_assert_not(rpc_end(begin(both.client, "SLOW", 50, &both.arena), &both.arena, &reply, &err));
+    cr_expect_eq(err.kind, ERR_TIMEOUT);
+    cr_expect(strncmp(err.detail, "Step: no reply of ", 18) == 0, "%s", err.detail);
+    close_both(&both);
 }
 
 Test(rpc, nobody_at_the_door_is_unavailable_and_a_late_server_is_found)
@@ -218,19 +353,15 @@ Test(rpc, a_call_that_outlives_the_grace_keeps_its_server)
 
 Test(rpc, a_handler_without_a_reply_message_is_a_failure_not_a_crash)
 {
-    struct arena arena;
     struct err err;
     ProtobufCMessage *reply;
-    arena_init(&arena, 1 << 20);
-    struct rpc_server *server = serve(1);
-    struct rpc_client *client = connect_client();
+    struct both both = open_both(1);
     struct rpc_context context = rpc_context_ms(1, 5000);
     Mailrail__AuthRenewRequest request = MAILRAIL__AUTH_RENEW_REQUEST__INIT;
-    cr_assert_not(rpc_call(client, &context, "Renew", &request.base, &arena, &reply, &err));
+    cr_assert_not(
+        rpc_call(both.client, &context, "Renew", &request.base, &both.arena, &reply, &err));
     cr_assert_eq(err.kind, ERR_LIMIT);
-    rpc_client_free(client);
-    rpc_server_free(server, 1000);
-    arena_release(&arena);
+    close_both(&both);
 }
 
 static void *caller(void *client)

@@ -305,3 +305,30 @@ Test(structure, content_of_text_has_crlf_and_its_announced_size)
         }
     }
 }
+
+Test(structure, pieces_are_picked_whole_and_damage_is_left_to_who_decodes)
+{
+    struct err err;
+    const struct structure *whole, *part;
+    const char *message = "Subject: s\r\nFrom: a@b\r\nMessage-ID: <1@x>\r\n\r\ntext";
+    struct buf encoded;
+    buf_init(&encoded, 1 << 16);
+    const struct structure *parsed = structure_parse(str_from_cstr(message), &arena);
+    cr_assert(structure_encode(parsed, &arena, &encoded, &err), "%s", err.detail);
+    struct str bytes = buf_str(&encoded), picked;
+    cr_assert(structure_decode(bytes, &arena, &whole, &err), "%s", err.detail);
+
+    picked = structure_pick(bytes, STRUCTURE_ENVELOPE, &arena);
+    cr_expect_lt(picked.len, bytes.len);
+    cr_assert(structure_decode_pieces(picked, STRUCTURE_ENVELOPE, &arena, &part, &err), "%s",
+              err.detail);
+    cr_expect(str_eq(part->envelope->subject, whole->envelope->subject));
+    cr_expect(str_eq(structure_pick(bytes, STRUCTURE_ALL, &arena), bytes));
+
+    /* What cannot be gone through is given as it is, and found to be damaged. */
+    struct str cut = str_slice(bytes, 0, bytes.len - 1);
+    picked = structure_pick(cut, STRUCTURE_ENVELOPE, &arena);
+    cr_expect(str_eq(picked, cut));
+    cr_expect_not(structure_decode_pieces(picked, STRUCTURE_ENVELOPE, &arena, &part, &err));
+    buf_release(&encoded);
+}

@@ -28,6 +28,30 @@ Test(received_id, can_be_read_back_with_the_key_only)
     cr_assert(!received_id_decode(&key, STR("AAAAAAAAAAAAAAAAAAAAAA"), &cid, &err));
 }
 
+Test(received_id, is_never_taken_for_an_option)
+{
+    struct received_id_key key = {"0123456789abcde", "1234567"};
+    for (uint64_t cid = 1763683200000; cid < 1763683200000 + 4096; cid++) {
+        char text[RECEIVED_ID_LEN + 1];
+        uint64_t back = 0;
+        struct err err;
+        received_id_encode(&key, cid, text);
+        cr_assert_neq(text[0], '-');
+        cr_assert(received_id_decode(&key, str_from_cstr(text), &back, &err));
+        cr_assert_eq(back, cid);
+    }
+}
+
+Test(received_id, of_former_times_may_begin_like_an_option)
+{
+    struct received_id_key key = {"0123456789abcde", "1234567"};
+    uint64_t cid = 0;
+    struct err err;
+    cr_assert(received_id_decode(&key, STR("-WZFtoMajRRpnMAtVwDjIg"), &cid, &err), "%s",
+              err.detail);
+    cr_assert_eq(cid, 1763683200000 + 2);
+}
+
 Test(received_id, the_key_is_made_once)
 {
     char directory[] = "/tmp/mailrail-received-id-XXXXXX", path[128];

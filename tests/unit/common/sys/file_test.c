@@ -204,6 +204,30 @@ Test(file, maps_show_the_bytes)
     leave();
 }
 
+/* Small files are copied, large ones mapped, and nobody sees which; where the descriptor stands
+ * does not matter. */
+Test(file, maps_of_all_sizes_show_all_bytes)
+{
+    static char text[100 * 1024];
+    static const size_t sizes[] = {1, 4096, 32 * 1024, 32 * 1024 + 1, sizeof(text)};
+    struct file_map map;
+    struct err err;
+    enter();
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)(i * 31 + i / 256);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct str bytes = str_make(text, sizes[i]);
+        put(in_directory("sized"), bytes);
+        CLEANUP(fd_cleanup) int fd = open(in_directory("sized"), O_RDONLY);
+        cr_assert_eq(lseek(fd, 1, SEEK_SET), 1);
+        cr_assert(file_map_open(fd, &map, &err), "%s", err.detail);
+        cr_assert(str_eq(map.bytes, bytes), "%zu bytes", sizes[i]);
+        file_map_close(&map);
+        cr_assert(str_is_null(map.bytes));
+    }
+    leave();
+}
+
 Test(file, a_full_disk_is_a_temporary_failure)
 {
     struct err err;

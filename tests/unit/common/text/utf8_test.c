@@ -25,6 +25,10 @@ Test(utf8, validity_rfc_3629)
         bool truncated;
     } rows[] = {
         {"ascii", 5, false},
+        {"eight by eight, and one more é", 31, false},
+        {"eight by eight, then\x80", 20, false},
+        {"seven..\xff not ASCII", 7, false},
+        {"eight by\xc3", 8, true},
         {"é€😀", 9, false},
         {"\xf4\x8f\xbf\xbf", 4, false}, /* U+10FFFF */
         {"\xed\x9f\xbf", 3, false},     /* U+D7FF */

@@ -1,5 +1,7 @@
 #include "tests/unit/services/imap/dialogue.h"
 
+#include "tests/unit/services/imap/world.h"
+
 #include <criterion/criterion.h>
 
 /*
@@ -171,6 +173,67 @@ Test(condstore, what_others_did_to_the_same_message_is_told)
              "C2: c STORE 2 +FLAGS (\\Draft)", "U2: c OK %", "C: c NOOP",
              "S: * 1 FETCH (UID 1 FLAGS (k))", "S: * 2 FETCH (UID 2 FLAGS (\\Seen \\Draft))",
              "S: c OK %");
+}
+
+static void catch_up(void *user)
+{
+    fake_session_feed(user, STR("m NOOP\r\n"), 0);
+}
+
+/* So is it when another session brings the result of the command into the view before its answer
+ * is here. */
+Test(condstore, what_others_did_is_told_whoever_applies_the_result)
+{
+    struct world w;
+    world_init(&w, 1 << 18);
+    struct session *first = world_session(&w, 0), *other = world_session(&w, 1);
+    for (int i = 0; i < 2; i++)
+        fake_backend_deliver(w.server.backend, STR("Inbox"), STR(""), STR("a: b\r\n\r\n"));
+    fake_session_feed(first, STR("l LOGIN me@localhost secret\r\ns SELECT INBOX\r\n"), 0);
+    fake_session_feed(other, STR("l LOGIN me@localhost secret\r\ns SELECT INBOX\r\n"), 0);
+    fake_session_feed(other, STR("b STORE 1 +FLAGS.SILENT (\\Flagged)\r\n"), 0);
+    fake_session_sent(first);
+    fake_backend_meanwhile(w.server.backend, catch_up, other);
+    fake_session_feed(first, STR("b STORE 1:2 +FLAGS.SILENT (\\Seen)\r\nc NOOP\r\n"), 0);
+    struct str sent = fake_session_sent(first);
+    cr_expect(str_find(sent, STR("* 1 FETCH (UID 1 FLAGS (\\Seen \\Flagged))\r\n")) >= 0, "%.*s",
+              STR_ARG(sent));
+    world_release(&w);
+}
+
+/* An expunge by another that comes with the answer of one's own STORE is told in IDLE at once. */
+Test(condstore, what_vanished_meanwhile_is_told)
+{
+    struct world w;
+    world_init(&w, 1 << 18);
+    struct session *s = world_session(&w, 0);
+    for (int i = 0; i < 2; i++)
+        fake_backend_deliver(w.server.backend, STR("Inbox"), STR(""), STR("a: b\r\n\r\n"));
+    fake_session_feed(s, STR("l LOGIN me@localhost secret\r\ns SELECT INBOX\r\n"), 0);
+    fake_session_sent(s);
+    fake_backend_expunge(w.server.backend, 2);
+    fake_session_feed(s, STR("b STORE 1 +FLAGS.SILENT (\\Seen)\r\nc IDLE\r\n"), 0);
+    fake_session_wake(s);
+    struct str sent = fake_session_sent(s);
+    cr_expect(str_find(sent, STR("+ idling\r\n* 2 EXPUNGE\r\n")) >= 0, "%.*s", STR_ARG(sent));
+    world_release(&w);
+}
+
+/* Till then the client must not take the modseq of its own STORE for all that it knows. */
+Test(condstore, what_vanished_meanwhile_is_not_counted_as_told)
+{
+    struct world w;
+    world_init(&w, 1 << 18);
+    struct session *s = world_session(&w, 0);
+    for (int i = 0; i < 2; i++)
+        fake_backend_deliver(w.server.backend, STR("Inbox"), STR(""), STR("a: b\r\n\r\n"));
+    fake_session_feed(s, STR("l LOGIN me@localhost secret\r\ns SELECT INBOX (CONDSTORE)\r\n"), 0);
+    fake_session_sent(s);
+    fake_backend_expunge(w.server.backend, 2);
+    fake_session_feed(s, STR("b STORE 1 +FLAGS.SILENT (\\Seen)\r\n"), 0);
+    struct str sent = fake_session_sent(s);
+    cr_expect(str_find(sent, STR("* OK [HIGHESTMODSEQ ")) >= 0, "%.*s", STR_ARG(sent));
+    world_release(&w);
 }
 
 /* So is what the process has not heard of when the command begins. */

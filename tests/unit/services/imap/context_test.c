@@ -222,6 +222,8 @@ Test(context, hidden)
              "C: a SORT RETURN (UPDATE) (DATE) UTF-8 ALL", "S: a BAD %",
              "C: b SEARCH RETURN (UPDATE COUNT) ALL", "S: * ESEARCH %", "S: b OK %",
              "C: c CANCELUPDATE \"b\"", "S: c OK %");
+    STRANGER("S: %", "H: ESORT", "C: l LOGIN me@localhost secret", "S: l OK %", "C: a CAPABILITY",
+             "S: * CAPABILITY % CONTEXT=SEARCH BINARY %", "S: a OK %");
     STRANGER("S: %", "H: CONTEXT=SEARCH", "C: l LOGIN me@localhost secret", "S: l OK %",
              SELECT_EMPTY(""), "C: a SEARCH RETURN (UPDATE) ALL", "S: a BAD %",
              "C: b SEARCH RETURN (CONTEXT) ALL", "S: b BAD %",

@@ -486,6 +486,8 @@ Test(dialogue, catenate_literal_urls_and_bad_ones_rfc_4469)
              "C: g APPEND Inbox CATENATE (URL imap://elsewhere/INBOX/;UID=1 TEXT {3}",
              "S: g NO [BADURL %", "C: h APPEND Inbox CATENATE (URL /INBOX/;UID=1/;SECTION=7)",
              "S: h NO [BADURL %",
+             "C: o APPEND Inbox CATENATE (URL \"imap://you%40localhost@localhost/INBOX/;UID=1\")",
+             "S: o NO [BADURL %",
              "C: i APPEND Inbox CATENATE (URL /INBOX/;UID=1/;SECTION=TEXT/;PARTIAL=1.2)",
              "S: i OK [APPENDUID 1001 5] %", "C: j APPEND Inbox CATENATE ()", "S: j BAD %",
              "C: k APPEND Inbox CATENATE (URL /INBOX/;UID=1", "S: k BAD %",

@@ -4,9 +4,9 @@
 #include "services/imap/backend.h"
 
 /*
- * Store in memory, linked in place of backend.c: one account, 7, with the mailboxes Inbox, Archive
- * and Trash; the user is me@localhost with the password "secret". Message files lie in a directory
- * of the test, as they would on the volume. Events are delivered within the call.
+ * Store in memory, linked in place of the files backend*.c: one account, 7, with the mailboxes
+ * Inbox, Archive and Trash; the user is me@localhost with the password "secret". Message files lie
+ * in a directory of the test, as they would on the volume. Events are delivered within the call.
  */
 
 struct backend *fake_backend_new(struct str data);
@@ -33,11 +33,20 @@ void fake_backend_set_indexed(struct backend *b, bool indexed);
  * has a new modseq. Events were interrupted. */
 void fake_backend_replace(struct backend *b);
 
+/* Runs once, when the next change of flags is stored and its answer is under way. */
+void fake_backend_meanwhile(struct backend *b, void (*run)(void *user), void *user);
+
+/* The answer about messages that is taken after so many others is lost. */
+void fake_backend_lose(struct backend *b, unsigned others);
+
 /* How often mailboxes were pulled. */
 uint64_t fake_backend_pulls(const struct backend *b);
 
 /* Another service gives the UID of Inbox a keyword: no view has that yet. */
 void fake_backend_mark(struct backend *b, uint32_t uid, struct str keyword);
+
+/* Another service expunges the UID of Inbox; its event is not here yet. */
+void fake_backend_expunge(struct backend *b, uint32_t uid);
 
 /* Forgets that the UID vanished from Inbox, as a store may that cleans up. */
 void fake_backend_purge(struct backend *b, uint32_t uid);

@@ -291,3 +291,71 @@ Test(fetch, a_damaged_prefix_without_a_text)
               "%.*s", STR_ARG(sent));
     world_release(&w);
 }
+
+#define MANY 600 /* more than two batches of rows.h */
+
+/* With a prefix, which store is asked for, that ends in the message's number. */
+static struct session *with_many(struct world *w)
+{
+    world_init(w, 1 << 12);
+    for (int i = 1; i <= MANY; i++) {
+        char prefix[32];
+        snprintf(prefix, sizeof(prefix), "Number: %d\r\n", i);
+        fake_backend_deliver(w->server.backend, STR("Inbox"), str_from_cstr(prefix),
+                             STR("Subject: s\r\n\r\nx\r\n"));
+    }
+    return logged_in(w);
+}
+
+static void expect_all(struct session *s)
+{
+    fake_session_feed(
+        s, STR("f UID FETCH 1:* (BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (Number)])\r\n"), 0);
+    struct str sent = fake_session_sent(s);
+    for (int i = 1; i <= MANY; i++) {
+        char want[64];
+        snprintf(want, sizeof(want), "* %d FETCH (UID %d BODYSTRUCTURE (", i, i);
+        cr_assert(str_starts_with(sent, str_from_cstr(want)), "%s%.*s", want, 99, sent.ptr);
+        snprintf(want, sizeof(want), "}\r\nNumber: %d\r\n\r\n)\r\n", i);
+        ptrdiff_t at = str_find(sent, str_from_cstr(want));
+        cr_assert(at > 0 && at < 250, "%s", want);
+        sent = str_skip(sent, (size_t)at + strlen(want));
+    }
+    cr_assert(str_starts_with(sent, STR("f OK ")), "%.*s", STR_ARG(sent));
+}
+
+Test(fetch, batches_that_are_read_ahead_come_once_and_in_order)
+{
+    struct world w;
+    struct session *s = with_many(&w);
+    expect_all(s);
+    world_release(&w);
+}
+
+Test(fetch, what_was_asked_ahead_of_a_store_that_restarts_is_asked_again)
+{
+    struct world w;
+    struct session *s = with_many(&w);
+    for (unsigned others = 1; others <= 2; others++) {
+        fake_backend_lose(w.server.backend, others);
+        expect_all(s);
+    }
+    fake_backend_lose(w.server.backend, 0); /* the first was not asked ahead */
+    fake_session_feed(s, STR("f FETCH 1:* ENVELOPE\r\n"), 0);
+    cr_expect(str_starts_with(fake_session_sent(s), STR("f NO ")));
+    expect_all(s);
+    world_release(&w);
+}
+
+/* The leak checker sees to the answer that nobody takes. */
+Test(fetch, a_search_that_has_enough_leaves_what_was_asked_ahead)
+{
+    struct world w;
+    struct session *s = with_many(&w);
+    fake_session_feed(s, STR("f SEARCH RETURN (MIN) BODY x\r\n"), 0);
+    struct str sent = fake_session_sent(s);
+    cr_expect(str_starts_with(sent, STR("* ESEARCH (TAG \"f\") MIN 1\r\nf OK ")), "%.*s",
+              STR_ARG(sent));
+    expect_all(s);
+    world_release(&w);
+}

@@ -73,4 +73,6 @@ Test(filter, hidden)
     STRANGER("S: * OK [CAPABILITY % FILTERS %", "H: FILTERS", "C: l LOGIN me@localhost secret",
              "S: l OK %", SELECT_EMPTY(""), "C: a SEARCH FILTER x", "S: a BAD %",
              "C: b SETMETADATA \"\" (/private/filters/values/x \"OR\")", "S: b OK %");
+    STRANGER("S: * OK [CAPABILITY % FILTERS %", "H: METADATA", "C: l LOGIN me@localhost secret",
+             "S: l OK %", SELECT_EMPTY(""), "C: a SEARCH FILTER x", "S: a BAD %");
 }

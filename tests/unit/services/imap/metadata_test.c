@@ -103,8 +103,9 @@ Test(metadata, extensions_that_are_hidden_are_not_understood)
              "C: b APPEND Inbox CATENATE (URL /INBOX/;UID=1)", "S: b BAD %");
     STRANGER("S: %", "H: OBJECTID", "C: a LOGIN me@localhost secret", "S: a OK %",
              "C: b SELECT INBOX", "U: b OK %", "C: c FETCH 1 EMAILID", "S: c BAD %",
-             "C: d SEARCH EMAILID M7-1", "S: d BAD %", "C: e STATUS INBOX (MAILBOXID)",
-             "S: e BAD %", "C: f STATUS INBOX (DELETED-STORAGE)", "S: * STATUS %", "S: f OK %");
+             "C: g CREATE a", "S: * LIST %", "S: g OK created", "C: d SEARCH EMAILID M7-1",
+             "S: d BAD %", "C: e STATUS INBOX (MAILBOXID)", "S: e BAD %",
+             "C: f STATUS INBOX (DELETED-STORAGE)", "S: * STATUS %", "S: f OK %");
     STRANGER("S: %", "H: QUOTA", "C: a LOGIN me@localhost secret", "S: a OK %",
              "C: b STATUS INBOX (DELETED-STORAGE)", "S: b BAD %",
              "C: c LIST \"\" % RETURN (STATUS (MESSAGES DELETED-STORAGE))", "S: c BAD %",

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 
 /* The extensions of SEARCH, and what they share with FETCH. All messages are received on 14
- * November 2023 and saved on 9 March 2024 (fake_backend.c). */
+ * November 2023 and saved on 9 March 2024 (fake_messages.c). */
 
 Test(search, within_rfc_5032)
 {
@@ -110,8 +110,31 @@ Test(search, hidden_extensions_are_unknown)
              "C: b FETCH 1 SAVEDATE", "S: b BAD %", "C: c SEARCH OLDER 1", "S: * SEARCH 1",
              "S: c OK %");
     STRANGER("D: x", "S: * OK %", "H: PARTIAL", "C: l LOGIN me@localhost secret", "S: l OK %",
-             SELECT_INBOX("1"), "C: a SEARCH RETURN (PARTIAL 1:2) ALL", "S: a BAD %",
-             "C: b UID FETCH 1 UID (PARTIAL 1:2)", "S: b BAD %");
+             SELECT_INBOX("1"), "C: a SEARCH RETURN (PARTIAL 1:2) ALL", /* of CONTEXT too */
+             "S: * ESEARCH %", "S: a OK %", "C: b UID FETCH 1 UID (PARTIAL 1:2)", "S: b BAD %");
+    STRANGER("D: x", "S: * OK %", "H: PARTIAL CONTEXT=SEARCH", "C: l LOGIN me@localhost secret",
+             "S: l OK %", SELECT_INBOX("1"), "C: a SEARCH RETURN (PARTIAL 1:2) ALL", "S: a BAD %");
+}
+
+Test(search, system_flags_are_no_keywords)
+{
+    DIALOGUE("D: x", SELECT_INBOX("1"), "C: a SEARCH KEYWORD \\Seen", "S: a BAD %",
+             "C: b SEARCH UNKEYWORD \\Seen", "S: b BAD %", "C: c SEARCH UNKEYWORD $Junk",
+             "S: * SEARCH 1", "S: c OK %");
+}
+
+/* As clients nest them that look for any of many addresses. */
+Test(search, alternatives_may_be_many)
+{
+    char some[2048] = "C: a SEARCH", more[4096] = "C: b SEARCH";
+    for (int i = 0; i < 150; i++)
+        strcat(some, " OR SEEN");
+    for (int i = 0; i < 250; i++)
+        strcat(more, " OR SEEN");
+    strcat(some, " ALL");
+    strcat(more, " ALL");
+    DIALOGUE("D: x", SELECT_INBOX("1"), some, "S: * SEARCH 1", "S: a OK %", more,
+             "S: b BAD [TOOBIG] %");
 }
 
 /* It is a message without header fields and text; what the row says of it is still true. */

@@ -35,10 +35,22 @@ Test(command, wrong_usage_is_status_2_and_says_why)
         {"address add a@b", "mailrail address add: needs ADDRESS ACCOUNT; try --help"},
         {"address add a@b c d", "unexpected \"d\""},
         {"queue list --acount x", "unknown option --acount, did you mean --account?"},
+        {"trace cid -Iyoo8CS-OKBj4QVgjPmpg",
+         "unknown option -Iyoo8CS-OKBj4QVgjPmpg (write -- before an argument that begins so)"},
         {"queue list --account", "--account needs a value"},
         {"queue list --account --json", "if it is --json, write --account=--json"},
         {"backup ''", "an argument is empty, needs DIR"},
         {"queue list --json=1", "--json takes no value"},
+        /* What the commands themselves read. */
+        {"account set ann", "mailrail account set: needs an option that says what to set"},
+        {"account add ann", "needs --address"},
+        {"account add ann --address a@b --quota many", "--quota must be a number of bytes, or -1"},
+        {"account add ann --address a@b --outgoing-per-day -5", "--outgoing-per-day must be a"},
+        {"account add ann --address a@b --capabilities-disabled X", "is none that can be hidden"},
+        {"address add a@b ann --refuse 1", "--refuse must be 421 or 550"},
+        {"queue kick", "needs either IDs"},
+        {"queue kick x", "\"x\" is not an ID"},
+        {"dns lookup BOGUS localhost", "unknown record type BOGUS"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         static char said[4096];
@@ -69,6 +81,42 @@ Test(command, names_are_unique_and_options_fit)
             cr_assert_leq(options, COMMAND_OPTIONS_MAX, "%s", c->name);
             cr_assert_leq(c->args_min, c->args_max, "%s", c->name);
             cr_assert(c->summary && c->manual && c->run, "%s", c->name);
+        }
+    }
+}
+
+/* Whether the line calls it; with options that it has. */
+static bool check_example(const struct command *c, struct str line)
+{
+    struct arena arena;
+    struct str word, rest;
+    arena_init(&arena, 4096);
+    ptrdiff_t at = str_find(line, arena_printf(&arena, "mailrail %s", c->name));
+    rest = at < 0 ? STR_NULL : str_skip(line, (size_t)at);
+    while (str_cut(rest, ' ', &word, &rest) || !str_is_empty(word)) {
+        const struct command_option *o = c->options;
+        if (str_is_empty(word) || str_eq(word, STR("--config")) || str_eq(word, STR("--")) ||
+            !str_starts_with(word, STR("--")))
+            continue;
+        while (o && o->name && !str_eq(word, str_from_cstr(o->name)))
+            o++;
+        cr_expect(o && o->name, "%s has no option %.*s", c->name, STR_ARG(word));
+    }
+    arena_release(&arena);
+    return at >= 0;
+}
+
+Test(command, every_manual_page_has_examples)
+{
+    for (size_t i = 0; i < command_group_count; i++) {
+        for (const struct command *c = command_groups[i].commands; c->name; c++) {
+            struct str line, rest = str_from_cstr(c->examples);
+            bool calls = false;
+            while (!str_is_empty(rest)) {
+                str_cut(rest, '\n', &line, &rest);
+                calls |= check_example(c, line);
+            }
+            cr_expect(calls, "%s", c->name);
         }
     }
 }

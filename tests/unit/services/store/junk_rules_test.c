@@ -38,6 +38,28 @@ Test(junk_rules, by_mailbox)
     }
 }
 
+Test(junk_rules, what_is_remembered_of_a_name_is_for_that_name_alone)
+{
+    static const struct {
+        const char *mailbox;
+        uint32_t flags;
+    } rows[] = {{"Junk", FLAG_JUNK},
+                {"Junk", FLAG_JUNK},
+                {"Jun", 0},
+                {"Inbox", FLAG_NOTJUNK},
+                {"", 0},
+                {"", 0},
+                {"Junk", FLAG_JUNK}};
+    struct junk_rules rules;
+    struct err err;
+    struct str patterns[3] = {STR("^junk"), STR("^jun$|^$"), STR("^inbox")};
+    cr_assert(junk_rules_init(&rules, true, patterns, &err));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        cr_expect_eq(junk_rules_apply(&rules, str_from_cstr(rows[i].mailbox), STR(""), 0),
+                     rows[i].flags, "%zu", i);
+    junk_rules_release(&rules);
+}
+
 Test(junk_rules, a_bad_pattern_is_named)
 {
     struct junk_rules rules;

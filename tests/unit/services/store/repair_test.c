@@ -67,10 +67,10 @@ Test(repair, uids_begin_at_1)
     int64_t uidvalidity = fixture_number(&f, "SELECT uidvalidity FROM mailbox WHERE id = 1");
     fixture_deliver(&f, "Inbox", TEXT);
     fixture_deliver(&f, "Inbox", TEXT);
-    fixture_sql(&f,
-                "UPDATE entry SET uid = 9 WHERE uid = 2; UPDATE entry SET uid = 5 WHERE uid = 1;"
-                "UPDATE message SET uid = 9 WHERE uid = 2; UPDATE message SET uid = 5 WHERE "
-                "uid = 1; UPDATE mailbox SET uidnext = 10 WHERE name = 'Inbox'");
+    fixture_sql(&f, "UPDATE entry SET place = place + 7 WHERE uid = 2;"
+                    "UPDATE entry SET place = place + 4 WHERE uid = 1;"
+                    "UPDATE message SET uid = 9 WHERE uid = 2; UPDATE message SET uid = 5 WHERE "
+                    "uid = 1; UPDATE mailbox SET uidnext = 10 WHERE name = 'Inbox'");
     cr_assert(repair_renew(f.account, STR("Inbox"), true, NULL, &f.err), "%s", f.err.detail);
     cr_expect(fixture_number(&f, "SELECT group_concat(uid) = '1,2' FROM entry") == 1);
     cr_expect(fixture_number(&f, "SELECT uidnext FROM mailbox WHERE name = 'Inbox'") == 3);

@@ -68,20 +68,33 @@ Test(upgrade, a_new_account_has_nothing_old)
     fixture_close(&f);
 }
 
-/* From the schema before mailbox.messages_modseq; what is added to it later is to be taken back
- * here too. */
-Test(upgrade, a_mailbox_of_an_earlier_version_has_the_modseq_of_its_messages)
+/* Steps of the schema, taken back: each newer one belongs here. */
+#define BEFORE_PLACES                                                                              \
+    "CREATE TABLE former (mailbox_id INTEGER NOT NULL, uid INTEGER NOT NULL, id INTEGER NOT NULL," \
+    " modseq INTEGER NOT NULL, createseq INTEGER NOT NULL, flags INTEGER NOT NULL, keywords BLOB," \
+    " size INTEGER NOT NULL, prefix_size INTEGER NOT NULL, received_s INTEGER NOT NULL,"           \
+    " saved_s INTEGER, zone INTEGER NOT NULL, PRIMARY KEY (mailbox_id, uid)) WITHOUT ROWID;"       \
+    "INSERT INTO former SELECT mailbox_id, uid, id, modseq, createseq, flags, keywords, size,"     \
+    " prefix_size, received_s, saved_s, zone FROM entry;"                                          \
+    "DROP TABLE entry; ALTER TABLE former RENAME TO entry;"
+#define BEFORE_LEAVING BEFORE_PLACES "DROP TABLE leaving;"
+#define BEFORE_MESSAGES_MODSEQ BEFORE_LEAVING "ALTER TABLE mailbox DROP COLUMN messages_modseq;"
+
+static void take_back(const char *steps, int count)
 {
-    char sql[160];
-    fixture_deliver(&f, "Inbox", TEXT);
+    char sql[2048];
     int64_t schema = fixture_number(&f, "PRAGMA user_version");
-    snprintf(sql, sizeof(sql),
-             "ALTER TABLE mailbox DROP COLUMN messages_modseq; PRAGMA user_version = %d",
-             (int)schema - 1);
+    snprintf(sql, sizeof(sql), "%s PRAGMA user_version = %d", steps, (int)schema - count);
     fixture_stop(&f);
     fixture_sql(&f, sql);
     fixture_start(&f);
     cr_expect_eq(fixture_number(&f, "PRAGMA user_version"), schema);
+}
+
+Test(upgrade, a_mailbox_of_an_earlier_version_has_the_modseq_of_its_messages)
+{
+    fixture_deliver(&f, "Inbox", TEXT);
+    take_back(BEFORE_MESSAGES_MODSEQ, 3);
     cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM mailbox WHERE messages_modseq <> modseq"),
                  0);
     struct annotation one = {.name = STR("/shared/comment"), .value = STR("x")};
@@ -92,6 +105,27 @@ Test(upgrade, a_mailbox_of_an_earlier_version_has_the_modseq_of_its_messages)
     fixture_deliver(&f, "Inbox", TEXT);
     cr_expect_eq(fixture_number(&f, "SELECT count(*) FROM mailbox WHERE messages_modseq < modseq"),
                  0);
+    fixture_close(&f);
+}
+
+#define ALL_COLUMNS                                                                                \
+    "SELECT sum(mailbox_id * 3 + uid * 5 + id * 7 + modseq * 11 + createseq * 13 + flags * 17"     \
+    " + ifnull(length(keywords), 1) * 19 + size * 23 + prefix_size * 29 + received_s * 31"         \
+    " + ifnull(saved_s, 2) * 37 + zone * 41) FROM entry"
+
+Test(upgrade, messages_of_an_earlier_version_are_where_they_were)
+{
+    struct copy copied;
+    for (int i = 0; i < 5; i++)
+        fixture_deliver(&f, "Inbox", TEXT);
+    cr_assert(fixture_copy(&f, "Inbox", "Archive", false, UIDS(&f, 2, 4), &copied));
+    fixture_flag(&f, "Archive", STORE_ADD, FLAG_SEEN | FLAG_DELETED, UIDS(&f, 2));
+    int64_t sum = fixture_number(&f, ALL_COLUMNS);
+    take_back(BEFORE_PLACES, 1);
+    cr_expect_eq(fixture_number(&f, ALL_COLUMNS), sum);
+    struct changes c = fixture_pull(&f, "Archive", 0);
+    cr_expect(c.count == 2 && c.uid[0] == 1 && c.uid[1] == 2);
+    cr_expect_eq(fixture_expunge(&f, "Archive").expunged.len, 1);
     fixture_close(&f);
 }
 
