@@ -157,6 +157,7 @@ struct mailbox_list {
     size_t len;
     const struct str *subscriptions; /* by name */
     size_t subscription_count;
+    uint64_t modseq; /* of the account: changes up to it are in the list, and no later ones */
     /* With `others`: accounts that may share something. */
     const uint64_t *owners;
     size_t owner_count;
@@ -173,15 +174,20 @@ struct name_list {
     size_t len;
 };
 /* The names that were made, parents first, and the mailbox. */
+struct created_mailbox {
+    struct name_list names;
+    uint64_t id;
+};
+/* `ret_modseq`: of the owner's account with the change; 0: nothing changed. */
 bool backend_create(struct backend *b, const struct backend_call *call, struct str name,
-                    struct str special_use, struct name_list *ret_created, uint64_t *ret_mailbox_id,
+                    struct str special_use, struct created_mailbox *ret, uint64_t *ret_modseq,
                     struct err *err) MUST_USE;
 bool backend_delete(struct backend *b, const struct backend_call *call, struct str name,
-                    struct err *err) MUST_USE;
+                    uint64_t *ret_modseq, struct err *err) MUST_USE;
 bool backend_rename(struct backend *b, const struct backend_call *call, struct str from,
-                    struct str to, struct err *err) MUST_USE;
+                    struct str to, uint64_t *ret_modseq, struct err *err) MUST_USE;
 bool backend_set_subscribed(struct backend *b, const struct backend_call *call, struct str name,
-                            bool subscribed, struct err *err) MUST_USE;
+                            bool subscribed, uint64_t *ret_modseq, struct err *err) MUST_USE;
 
 /* ---- Rights (RFC 4314) */
 

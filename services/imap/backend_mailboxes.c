@@ -13,6 +13,7 @@ bool backend_list(struct backend *b, const struct backend_call *call, bool other
         .mailboxes = arena_new_array(call->arena, reply->n_mailboxes + 1, struct mailbox_info),
         .subscriptions = wire_strs(call->arena, reply->subscriptions, reply->n_subscriptions),
         .subscription_count = reply->n_subscriptions,
+        .modseq = reply->modseq,
         .owners = reply->owners, /* in the arena, as all of the reply */
         .owner_count = reply->n_owners,
         .unread_owners = reply->unread_owners,
@@ -25,8 +26,20 @@ bool backend_list(struct backend *b, const struct backend_call *call, bool other
     return true;
 }
 
+/* Calls what answers with a MailboxReply. */
+static bool change(struct backend *b, const struct backend_call *call, const char *method,
+                   const ProtobufCMessage *request, const Mailrail__MailboxReply **ret,
+                   uint64_t *ret_modseq, struct err *err)
+{
+    ProtobufCMessage *message;
+    TRY(backend_change(b, call, method, request, &message, err));
+    *ret = (const Mailrail__MailboxReply *)message;
+    *ret_modseq = (*ret)->modseq;
+    return true;
+}
+
 bool backend_create(struct backend *b, const struct backend_call *call, struct str name,
-                    struct str special_use, struct name_list *ret_created, uint64_t *ret_mailbox_id,
+                    struct str special_use, struct created_mailbox *ret, uint64_t *ret_modseq,
                     struct err *err)
 {
     struct wire_key key;
@@ -36,17 +49,16 @@ bool backend_create(struct backend *b, const struct backend_call *call, struct s
     request.key = wire_key(&key);
     TRY(wire_text(call->arena, name, &request.name, err));
     TRY(wire_text(call->arena, special_use, &request.special_use, err));
-    ProtobufCMessage *message;
-    TRY(backend_change(b, call, "Create", &request.base, &message, err));
-    const Mailrail__MailboxReply *reply = (const Mailrail__MailboxReply *)message;
-    *ret_created = (struct name_list){wire_strs(call->arena, reply->created, reply->n_created),
-                                      reply->n_created};
-    *ret_mailbox_id = reply->mailbox_id;
-    return ret_created->names || err_set(err, ERR_LIMIT, "too many mailboxes");
+    const Mailrail__MailboxReply *reply;
+    TRY(change(b, call, "Create", &request.base, &reply, ret_modseq, err));
+    ret->names.names = wire_strs(call->arena, reply->created, reply->n_created);
+    ret->names.len = reply->n_created;
+    ret->id = reply->mailbox_id;
+    return ret->names.names || err_set(err, ERR_LIMIT, "too many mailboxes");
 }
 
 bool backend_delete(struct backend *b, const struct backend_call *call, struct str name,
-                    struct err *err)
+                    uint64_t *ret_modseq, struct err *err)
 {
     struct wire_key key;
     Mailrail__DeleteRequest request = MAILRAIL__DELETE_REQUEST__INIT;
@@ -54,12 +66,12 @@ bool backend_delete(struct backend *b, const struct backend_call *call, struct s
     request.owner = call->owner;
     request.key = wire_key(&key);
     TRY(wire_text(call->arena, name, &request.name, err));
-    ProtobufCMessage *message;
-    return backend_change(b, call, "Delete", &request.base, &message, err);
+    const Mailrail__MailboxReply *reply;
+    return change(b, call, "Delete", &request.base, &reply, ret_modseq, err);
 }
 
 bool backend_rename(struct backend *b, const struct backend_call *call, struct str from,
-                    struct str to, struct err *err)
+                    struct str to, uint64_t *ret_modseq, struct err *err)
 {
     struct wire_key key;
     Mailrail__RenameRequest request = MAILRAIL__RENAME_REQUEST__INIT;
@@ -68,17 +80,19 @@ bool backend_rename(struct backend *b, const struct backend_call *call, struct s
     request.key = wire_key(&key);
     TRY(wire_text(call->arena, from, &request.from, err));
     TRY(wire_text(call->arena, to, &request.to, err));
-    ProtobufCMessage *message;
-    return backend_change(b, call, "Rename", &request.base, &message, err);
+    const Mailrail__MailboxReply *reply;
+    return change(b, call, "Rename", &request.base, &reply, ret_modseq, err);
 }
 
 bool backend_set_subscribed(struct backend *b, const struct backend_call *call, struct str name,
-                            bool subscribed, struct err *err)
+                            bool subscribed, uint64_t *ret_modseq, struct err *err)
 {
     Mailrail__SubscribeRequest request = MAILRAIL__SUBSCRIBE_REQUEST__INIT;
     request.token = data_of(call->token);
     request.subscribe = subscribed;
     TRY(wire_text(call->arena, name, &request.name, err));
     ProtobufCMessage *message;
-    return backend_ask(b, call, "Subscribe", &request.base, &message, err);
+    TRY(backend_ask(b, call, "Subscribe", &request.base, &message, err));
+    *ret_modseq = ((const Mailrail__MailboxReply *)message)->modseq;
+    return true;
 }

@@ -53,6 +53,14 @@ static bool take_create(struct imap *imap, struct cursor *c, struct create *crea
     return cursor_finish(c, err);
 }
 
+/* The next list of mailboxes that this session is told from has to have its change. That of others'
+ * is always a new one. */
+static void note_modseq(struct imap *imap, const struct backend_call *call, uint64_t modseq)
+{
+    if (call->owner == 0)
+        account_renamed(imap->account, modseq);
+}
+
 /* RFC 8474 4.1: the tagged answer says which mailbox it is now. */
 static enum session_next respond_created(struct imap *imap, uint64_t owner, uint64_t mailbox_id)
 {
@@ -95,21 +103,23 @@ enum session_next cmd_create(struct imap *imap, struct cursor *args)
     struct str name = create.name;
     while (name.len > 1 && str_ends_with(name, STR("/")))
         name.len--;
-    struct name_list created;
-    uint64_t mailbox_id;
+    struct created_mailbox created;
+    uint64_t modseq;
     struct str own_name;
     struct backend_call call = imap_call(imap);
     if (!shared_find(imap, name, &call, &own_name, &err) ||
         !backend_create(imap->server->backend, &call, own_name, create.special_use, &created,
-                        &mailbox_id, &err))
+                        &modseq, &err))
         return respond_err(imap, &err);
     struct str prefix = call.owner != 0 ? str_slice(name, 0, name.len - own_name.len) : STR("");
-    for (size_t i = 0; i < created.len; i++) {
-        bool altered = i + 1 == created.len &&
-                       !str_eq_nocase(str_skip(create.name, prefix.len), created.names[i]);
-        tell_created(imap, prefix, created.names[i], altered ? create.name : STR_NULL);
+    note_modseq(imap, &call, modseq);
+    for (size_t i = 0; i < created.names.len; i++) {
+        struct str made = created.names.names[i];
+        bool altered =
+            i + 1 == created.names.len && !str_eq_nocase(str_skip(create.name, prefix.len), made);
+        tell_created(imap, prefix, made, altered ? create.name : STR_NULL);
     }
-    return respond_created(imap, shared_owner(imap, &call), mailbox_id);
+    return respond_created(imap, shared_owner(imap, &call), created.id);
 }
 
 /* As store writes it. */
@@ -128,12 +138,14 @@ static bool take_name(struct imap *imap, struct cursor *c, struct str *ret, stru
 enum session_next cmd_delete(struct imap *imap, struct cursor *args)
 {
     struct err err;
+    uint64_t modseq;
     struct str name, own_name;
     if (!take_name(imap, args, &name, &err))
         return respond_syntax(imap, &err);
     struct backend_call call = imap_call(imap);
     if (shared_find(imap, name, &call, &own_name, &err) &&
-        backend_delete(imap->server->backend, &call, own_name, &err)) {
+        backend_delete(imap->server->backend, &call, own_name, &modseq, &err)) {
+        note_modseq(imap, &call, modseq);
         notify_own(imap, NOTIFY_MAILBOX_NAME, false, false, as_written(imap, name));
         return respond_ok(imap, "deleted");
     }
@@ -169,6 +181,7 @@ static void note_renamed(struct imap *imap, struct str from, bool from_inbox, st
 enum session_next cmd_rename(struct imap *imap, struct cursor *args)
 {
     struct err err;
+    uint64_t modseq;
     parse_space(args);
     struct str from = name_take(imap, args);
     parse_space(args);
@@ -183,8 +196,9 @@ enum session_next cmd_rename(struct imap *imap, struct cursor *args)
         return respond_no(imap, "[CANNOT] a mailbox stays with its owner");
     if (call.owner != target.owner || call.owner == NOBODY)
         return respond_no(imap, "[NONEXISTENT] no such mailbox");
-    if (!backend_rename(imap->server->backend, &call, from, to, &err))
+    if (!backend_rename(imap->server->backend, &call, from, to, &modseq, &err))
         return respond_err(imap, &err);
+    note_modseq(imap, &call, modseq);
     note_renamed(imap, told_from, str_eq_nocase(from, STR("Inbox")), told_to);
     if (imap->selected.view) /* Inbox gives its messages away; else only the name is new */
         view_nudge(imap->selected.view, UINT64_MAX);
@@ -194,12 +208,14 @@ enum session_next cmd_rename(struct imap *imap, struct cursor *args)
 static enum session_next subscription(struct imap *imap, struct cursor *args, bool subscribed)
 {
     struct err err;
+    uint64_t modseq;
     struct str name;
     if (!take_name(imap, args, &name, &err))
         return respond_syntax(imap, &err);
     struct backend_call call = imap_call(imap);
-    if (!backend_set_subscribed(imap->server->backend, &call, name, subscribed, &err))
+    if (!backend_set_subscribed(imap->server->backend, &call, name, subscribed, &modseq, &err))
         return respond_err(imap, &err);
+    note_modseq(imap, &call, modseq);
     notify_own(imap, NOTIFY_SUBSCRIPTION, subscribed, false, as_written(imap, name));
     return respond_ok(imap, subscribed ? "subscribed" : "unsubscribed");
 }

@@ -106,20 +106,17 @@ void notify_own(struct imap *imap, unsigned events, bool made, bool below, struc
     if (name.len > 0)
         memcpy(copy, name.ptr, name.len);
     copy[name.len] = '\0';
-    const struct own_change own = {copy, events, made, below, account_snapshots(imap->account)};
+    const struct own_change own = {copy, events, made, below};
     array_push(&n->own, own);
 }
 
-void notify_own_settle(struct notify *n, uint64_t snapshot)
+void notify_own_forget(struct notify *n, size_t count)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < n->own.len; i++) {
-        if (n->own.items[i].snapshots < snapshot)
-            free(n->own.items[i].name);
-        else
-            n->own.items[kept++] = n->own.items[i];
-    }
-    n->own.len = kept;
+    for (size_t i = 0; i < count; i++)
+        free(n->own.items[i].name);
+    n->own.len -= count;
+    if (n->own.len > 0)
+        memmove(n->own.items, n->own.items + count, n->own.len * sizeof(n->own.items[0]));
 }
 
 /* ---- Life cycle */
@@ -171,7 +168,7 @@ bool notify_start(struct imap *imap, struct notify *n, const struct notify_reque
         note_scope(n, &request->groups[i].filter);
     watch(imap, n);
     struct backend_call call = imap_call(imap);
-    n->known = notify_list(imap, n, &call, 0, err);
+    n->known = notify_list(imap, n, &call, err);
     return n->known != NULL;
 }
 
@@ -212,7 +209,7 @@ void notify_free(struct imap *imap, struct notify *n)
         return;
     unwatch(imap, n);
     notify_unfollow(imap, n);
-    notify_own_settle(n, UINT64_MAX);
+    notify_own_forget(n, n->own.len);
     array_release(&n->own);
     snapshot_unref(n->known);
     snapshot_unref(n->now);

@@ -12,10 +12,9 @@
 /* What the session did itself, and its client need not hear again. */
 struct own_change {
     char *name;
-    unsigned events;    /* NOTIFY_MAILBOX_NAME, NOTIFY_SUBSCRIPTION */
-    bool made;          /* else: removed */
-    bool below;         /* what is below the name as well */
-    uint64_t snapshots; /* later ones have it for certain */
+    unsigned events; /* NOTIFY_MAILBOX_NAME, NOTIFY_SUBSCRIPTION */
+    bool made;       /* else: removed */
+    bool below;      /* what is below the name as well */
 };
 
 struct notify {
@@ -25,15 +24,16 @@ struct notify {
     bool others; /* it is about other mailboxes than the selected one */
     struct account_watch watch;
     bool watching;
-    struct snapshot *known; /* what the client was told; NULL when store did not tell */
-    struct snapshot *now;   /* what it is compared with, while that is told */
-    bool initial;           /* the STATUS lines of SET STATUS are to be told */
-    size_t part;            /* of the report */
-    size_t at;              /* in the part's list */
-    ARRAY_OF(struct own_change) own;
-    bool names_others;                    /* mailboxes of others are asked for by their names, */
-    bool subscribed;                      /* or are, when they are subscribed to */
-    bool shared;                          /* so they are in the lists */
+    struct snapshot *known;          /* what the client was told; NULL when store did not tell */
+    struct snapshot *now;            /* what it is compared with, while that is told */
+    bool initial;                    /* the STATUS lines of SET STATUS are to be told */
+    size_t part;                     /* of the report */
+    size_t at;                       /* in the part's list */
+    ARRAY_OF(struct own_change) own; /* since `known`, in their order */
+    size_t own_len;                  /* how many of them `now` has: those from before it */
+    bool names_others;               /* mailboxes of others are asked for by their names, */
+    bool subscribed;                 /* or are, when they are subscribed to */
+    bool shared;                     /* so they are in the lists */
     ARRAY_OF(struct followed *) followed; /* then, and as long: whoever may share something */
 };
 
@@ -49,10 +49,10 @@ struct followed {
 
 /* How many events there were about the account and those that it follows. */
 uint64_t notify_events(struct imap *imap, const struct notify *n);
-/* All that the session may hear of, with mailboxes of others when these are asked for; later than
- * the snapshot numbered `after`. The caller gets a reference; NULL when store does not tell. */
+/* All that the session may hear of, with mailboxes of others when these are asked for, and with all
+ * that the session did itself. The caller gets a reference; NULL when store does not tell. */
 struct snapshot *notify_list(struct imap *imap, struct notify *n, const struct backend_call *call,
-                             uint64_t after, struct err *err) MUST_USE;
+                             struct err *err) MUST_USE;
 /* Tells of annotations in mailboxes of others that the client knows. */
 void notify_tell_notes(struct imap *imap, struct notify *n);
 void notify_unfollow(struct imap *imap, struct notify *n);
@@ -72,7 +72,7 @@ static inline bool own_changes_are_many(const struct notify *n)
     return n->own.len >= OWN_CHANGES_MAX;
 }
 
-/* Forgets own changes up to this snapshot. */
-void notify_own_settle(struct notify *n, uint64_t snapshot);
+/* Forgets the first `count` own changes. */
+void notify_own_forget(struct notify *n, size_t count);
 
 #endif

@@ -103,7 +103,6 @@ static struct snapshot *list_shared(struct imap *imap, struct notify *n,
         struct snapshot *s = snapshot_read(imap->server->backend, call, true, err);
         if (!s)
             return NULL;
-        s->number = account_snapshots(imap->account) + 1; /* later than all that were asked for */
         s->events = events;
         s->mailbox_events = mailbox_events;
         if (!follow_owners(imap, n, s))
@@ -123,10 +122,10 @@ static bool has_subscriptions_to_others(const struct snapshot *s)
 /* Once mailboxes of others are in the lists they stay there: a list without them would say that
  * they are gone. */
 struct snapshot *notify_list(struct imap *imap, struct notify *n, const struct backend_call *call,
-                             uint64_t after, struct err *err)
+                             struct err *err)
 {
     if (!n->shared && !n->names_others) {
-        struct snapshot *s = account_list(imap->account, call, !n->asked, after, err);
+        struct snapshot *s = account_list(imap->account, call, !n->asked, err);
         if (!s || !n->subscribed || !has_subscriptions_to_others(s))
             return s;
         snapshot_unref(s);

@@ -20,18 +20,15 @@ static bool covers(const struct own_change *own, struct str name)
            name.ptr[top.len] == '/';
 }
 
-/* True when the name is there now (made), or is not there, by the session's own doing: its last
- * change before the list was begun was that one, or one since then, which the list may have seen.
- */
+/* True when the name is there now (made), or is not there, by the session's own doing: that was its
+ * last change. */
 static bool is_own(const struct notify *n, enum notify_event event, bool made, struct str name)
 {
     bool is_it = false;
-    for (size_t i = 0; i < n->own.len; i++) {
+    for (size_t i = 0; i < n->own_len; i++) {
         const struct own_change *own = &n->own.items[i];
-        if (!(own->events & event) || !covers(own, name))
-            continue;
-        bool may_be_unseen = own->snapshots >= n->now->number;
-        is_it = (is_it && may_be_unseen) || own->made == made;
+        if ((own->events & event) && covers(own, name))
+            is_it = own->made == made;
     }
     return is_it;
 }
@@ -163,10 +160,10 @@ static void tell_own_removed(struct imap *imap, const struct notify *n, size_t a
 {
     const struct own_change *own = &n->own.items[at];
     struct str name = str_from_cstr(own->name);
-    if (own->made && (own->events & NOTIFY_MAILBOX_NAME) && own->snapshots < n->now->number &&
-        is_last_of_its_name(n, at) && !snapshot_find(n->known, name) &&
-        !snapshot_find(n->now, name) && !is_own(n, NOTIFY_MAILBOX_NAME, false, name) &&
-        knows_rev2_words(imap, n) && notify_wants(n, n->now, name, NOTIFY_MAILBOX_NAME))
+    if (own->made && (own->events & NOTIFY_MAILBOX_NAME) && is_last_of_its_name(n, at) &&
+        !snapshot_find(n->known, name) && !snapshot_find(n->now, name) &&
+        !is_own(n, NOTIFY_MAILBOX_NAME, false, name) && knows_rev2_words(imap, n) &&
+        notify_wants(n, n->now, name, NOTIFY_MAILBOX_NAME))
         write_list(imap, n, name, STR_NULL);
 }
 
@@ -243,7 +240,7 @@ static size_t count_known_mailboxes(const struct notify *n)
 
 static size_t count_own(const struct notify *n)
 {
-    return n->own.len;
+    return n->own_len;
 }
 
 static size_t count_subscriptions(const struct notify *n)
@@ -283,10 +280,9 @@ static bool is_due(struct imap *imap, const struct notify *n)
 static struct snapshot *list(struct imap *imap, struct notify *n, struct err *err)
 {
     struct arena arena;
-    uint64_t after = own_changes_are_many(n) ? array_last(&n->own).snapshots : 0;
     arena_init(&arena, 64 * 1024);
     struct backend_call call = imap_call_in(imap, &arena);
-    struct snapshot *s = notify_list(imap, n, &call, after, err);
+    struct snapshot *s = notify_list(imap, n, &call, err);
     arena_release(&arena);
     return s;
 }
@@ -299,6 +295,7 @@ static bool begin_report(struct imap *imap, struct notify *n)
         n->now = snapshot_ref(n->known);
     if (n->initial || !is_due(imap, n))
         return n->initial;
+    n->own_len = n->own.len;
     n->now = list(imap, n, &err);
     if (!n->now) {
         imap->denied = err.kind == ERR_DENIED;
@@ -317,7 +314,8 @@ static void end_report(struct notify *n)
     n->now = NULL;
     n->part = 0;
     n->initial = false;
-    notify_own_settle(n, n->known->number);
+    notify_own_forget(n, n->own_len);
+    n->own_len = 0;
 }
 
 static bool tell_differences(struct imap *imap, struct notify *n)

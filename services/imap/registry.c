@@ -33,9 +33,9 @@ struct account {
     struct map views; /* mailbox id -> struct open_view */
     struct list_link watches;
 
-    pthread_mutex_t listing; /* of what follows; taken before the registry's lock */
-    struct snapshot *newest; /* NULL: none was asked for */
-    _Atomic uint64_t snapshots;
+    pthread_mutex_t listing;         /* of what follows; taken before the registry's lock */
+    struct snapshot *newest;         /* NULL: none was asked for */
+    _Atomic uint64_t renamed_modseq; /* the highest of account_renamed */
 };
 
 struct registry *registry_new(struct backend *b)
@@ -127,6 +127,7 @@ void registry_reconnected(void *user)
         a->events++;
         a->annotation_events++;
         a->mailbox_events++;
+        a->renamed_modseq = 0;
         note_rights(a);
         wake_watches(a, true);
     }
@@ -212,27 +213,28 @@ uint64_t account_mailbox_events(const struct account *a)
 
 /* ---- Snapshots */
 
-uint64_t account_snapshots(const struct account *a)
+void account_renamed(struct account *a, uint64_t modseq)
 {
-    return a->snapshots;
+    uint64_t highest = a->renamed_modseq;
+    while (modseq > highest &&
+           !atomic_compare_exchange_weak(&a->renamed_modseq, &highest, modseq)) {
+    }
 }
 
-static bool is_current(struct account *a, bool names_only, uint64_t after)
+static bool is_current(struct account *a, bool names_only)
 {
     const struct snapshot *s = a->newest;
-    if (!s || s->number <= after)
+    if (!s || s->list.modseq < a->renamed_modseq)
         return false;
     return names_only ? s->mailbox_events == a->mailbox_events : s->events == account_events(a);
 }
 
 static bool read_newest(struct account *a, const struct backend_call *call, struct err *err)
 {
-    uint64_t number = ++a->snapshots;
     uint64_t mailbox_events = a->mailbox_events, events = account_events(a);
     struct snapshot *s = snapshot_read(a->registry->backend, call, false, err);
     if (!s)
         return false;
-    s->number = number;
     s->events = events;
     s->mailbox_events = mailbox_events;
     snapshot_unref(a->newest);
@@ -241,10 +243,10 @@ static bool read_newest(struct account *a, const struct backend_call *call, stru
 }
 
 struct snapshot *account_list(struct account *a, const struct backend_call *call, bool names_only,
-                              uint64_t after, struct err *err)
+                              struct err *err)
 {
     pthread_mutex_lock(&a->listing);
-    bool ok = is_current(a, names_only, after) || read_newest(a, call, err);
+    bool ok = is_current(a, names_only) || read_newest(a, call, err);
     struct snapshot *s = ok ? snapshot_ref(a->newest) : NULL;
     pthread_mutex_unlock(&a->listing);
     return s;

@@ -42,13 +42,14 @@ uint64_t account_events(struct account *a);
 uint64_t account_mailbox_events(const struct account *a);
 
 /* The account's mailboxes, as current as the events that came, all of them or (`names_only`) those
- * about names; and later than the snapshot numbered `after`. Shared: of sessions that want it after
- * the same event, one asks store, and the others wait for it. The caller gets a reference; NULL
- * when store does not tell. */
+ * about names; and with every change that account_renamed told of. Shared: of sessions that want it
+ * after the same event, one asks store, and the others wait for it. The caller gets a reference;
+ * NULL when store does not tell. */
 struct snapshot *account_list(struct account *a, const struct backend_call *call, bool names_only,
-                              uint64_t after, struct err *err) MUST_USE;
-/* The number of the newest snapshot that was asked for. */
-uint64_t account_snapshots(const struct account *a);
+                              struct err *err) MUST_USE;
+/* A session has changed names or subscriptions of the account, with this modseq (0: it found them
+ * so). The event of that may come later. */
+void account_renamed(struct account *a, uint64_t modseq);
 
 /* Wakes a session whenever something in the account changed, until account_unwatch. */
 struct account_watch {

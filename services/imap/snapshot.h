@@ -21,7 +21,6 @@ struct snapshot {
     struct map by_name;    /* the same */
     struct map subscribed; /* names */
     /* How much of the account had been heard of before it was asked for. */
-    uint64_t number; /* which of the account's snapshots it is, from 1 */
     uint64_t events;
     uint64_t mailbox_events;
 };

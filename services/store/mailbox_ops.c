@@ -357,10 +357,8 @@ static bool run_subscribe(struct change *c, void *ctx, struct err *err)
     struct db_query q = db_query(c->db, op->subscribe ? SUBSCRIPTION_ADD : SUBSCRIPTION_REMOVE);
     db_bind_str(&q, op->name);
     TRY(db_run(&q, err));
-    if (db_changes(c->db) == 0) {
-        op->modseq = atomic_load(&c->account->modseq);
+    if (db_changes(c->db) == 0)
         return op->subscribe || mailbox_by_name(c->db, op->name, c->arena, &m, err);
-    }
     op->modseq = change_modseq(c);
     return mailboxes_changed(c, err);
 }

@@ -23,7 +23,7 @@ struct mailbox_op {
     /* Result. */
     struct created created;
     uint64_t mailbox_id; /* of create */
-    uint64_t modseq;     /* of the account */
+    uint64_t modseq;     /* of the account with the change; 0: nothing changed */
 };
 
 /* Is it a role that a mailbox can have, or empty? */

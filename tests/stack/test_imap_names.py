@@ -141,7 +141,7 @@ def test_children_of_inbox_stay_when_it_is_renamed(mailrail, sessions):
 def test_names_that_others_made_after_the_own_went_are_told(mailrail, sessions):
     *_, third = sessions
     with Client(mailrail.imaps_port, tls=True) as other:
-        for number in range(10):
+        for number in range(40):
             third(f"CREATE c{number}")
             third(f"DELETE c{number}")
             other(f"CREATE c{number}")

@@ -94,7 +94,8 @@ bool backend_list(struct backend *b, const struct backend_call *call, bool other
     struct str *subscriptions = arena_new_array(call->arena, max, struct str);
     *ret =
         (struct mailbox_list){.mailboxes = arena_new_array(call->arena, max, struct mailbox_info),
-                              .subscriptions = subscriptions};
+                              .subscriptions = subscriptions,
+                              .modseq = b->modseq};
     for (size_t i = 0; i < max; i++) {
         const struct fake_mailbox *m = b->mailboxes.items[i];
         if (!m->gone)
@@ -107,7 +108,7 @@ bool backend_list(struct backend *b, const struct backend_call *call, bool other
 }
 
 bool backend_create(struct backend *b, const struct backend_call *call, struct str name,
-                    struct str special_use, struct name_list *ret_created, uint64_t *ret_mailbox_id,
+                    struct str special_use, struct created_mailbox *ret, uint64_t *ret_modseq,
                     struct err *err)
 {
     if (!fake_is_here(b, call, err))
@@ -117,32 +118,33 @@ bool backend_create(struct backend *b, const struct backend_call *call, struct s
     if (fake_find(b, name))
         return err_set(err, ERR_CONFLICT, "exists");
     struct str *created = arena_new_array(call->arena, 201, struct str);
-    *ret_created = (struct name_list){created, 0};
+    ret->names = (struct name_list){created, 0};
     for (size_t i = 1; i <= name.len; i++) {
         struct str parent = str_slice(name, 0, i);
         bool at_end_of_level = i == name.len || name.ptr[i] == '/';
         if (at_end_of_level && !fake_find(b, parent) && fake_add_mailbox(b, parent))
-            created[ret_created->len++] = parent;
+            created[ret->names.len++] = parent;
     }
-    *ret_mailbox_id = fake_find(b, name)->id;
+    ret->id = fake_find(b, name)->id;
+    *ret_modseq = b->modseq;
     fake_publish_changed(b, fake_find(b, name), true);
     return str_copy_cstr(special_use, fake_find(b, name)->special_use, 16);
 }
 
 bool backend_delete(struct backend *b, const struct backend_call *call, struct str name,
-                    struct err *err)
+                    uint64_t *ret_modseq, struct err *err)
 {
     struct fake_mailbox *m = fake_find(b, name);
     if (!fake_is_here(b, call, err) || !fake_exists(m, err))
         return false;
     m->gone = true;
-    b->modseq++;
+    *ret_modseq = ++b->modseq;
     fake_publish_changed(b, m, true);
     return true;
 }
 
 bool backend_rename(struct backend *b, const struct backend_call *call, struct str from,
-                    struct str to, struct err *err)
+                    struct str to, uint64_t *ret_modseq, struct err *err)
 {
     struct fake_mailbox *m = fake_find(b, from);
     if (!fake_is_here(b, call, err) || !fake_exists(m, err))
@@ -151,16 +153,18 @@ bool backend_rename(struct backend *b, const struct backend_call *call, struct s
         return err_set(err, ERR_CONFLICT, "exists");
     if (!str_copy_cstr(to, m->name, sizeof(m->name)))
         return err_set(err, ERR_SYNTAX, "bad name");
+    *ret_modseq = ++b->modseq;
     fake_publish_changed(b, m, true);
     return true;
 }
 
 bool backend_set_subscribed(struct backend *b, const struct backend_call *call, struct str name,
-                            bool subscribed, struct err *err)
+                            bool subscribed, uint64_t *ret_modseq, struct err *err)
 {
     struct fake_mailbox *m = fake_find(b, name);
     if (!fake_is_here(b, call, err) || !fake_exists(m, err))
         return false;
+    *ret_modseq = m->subscribed == subscribed ? 0 : ++b->modseq;
     m->subscribed = subscribed;
     fake_publish_changed(b, m, true);
     return true;
