@@ -13,15 +13,22 @@
 
 #define ROWS 128
 #define KEYWORDS_MAX (1 << 20)
+/* Of own changes that no announcement has passed: the older half is forgotten then, and told. */
+#define OWN_MAX 4096
 
 static bool is_own(const struct selected *selected, uint64_t modseq)
 {
     if (modseq <= selected->own_until)
         return true;
-    for (size_t i = 0; i < SELECTED_OWN_MAX; i++)
-        if (selected->own[i] == modseq)
-            return true;
-    return false;
+    size_t from = 0, to = selected->own.len;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (selected->own.items[middle] < modseq)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < selected->own.len && selected->own.items[from] == modseq;
 }
 
 bool announce_is_told(const struct imap *imap, uint64_t modseq)
@@ -33,7 +40,9 @@ bool announce_is_told(const struct imap *imap, uint64_t modseq)
 void announce_skip(struct imap *imap, uint64_t modseq, bool nothing_else)
 {
     struct selected *selected = &imap->selected;
-    selected->own[selected->own_next++ % SELECTED_OWN_MAX] = modseq;
+    if (selected->own.len == OWN_MAX)
+        array_remove(&selected->own, 0, OWN_MAX / 2);
+    array_push(&selected->own, modseq);
     if (nothing_else)
         selected->own_until = modseq;
 }
@@ -291,5 +300,6 @@ bool announce(struct imap *imap)
     a->plain = false;
     a->step = ANNOUNCE_NOTHING;
     view_set_horizon(selected->view, &selected->user, a->target);
+    array_release(&selected->own);
     return true;
 }

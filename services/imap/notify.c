@@ -114,9 +114,8 @@ void notify_own_forget(struct notify *n, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         free(n->own.items[i].name);
-    n->own.len -= count;
-    if (n->own.len > 0)
-        memmove(n->own.items, n->own.items + count, n->own.len * sizeof(n->own.items[0]));
+    if (count > 0)
+        array_remove(&n->own, 0, count);
 }
 
 /* ---- Life cycle */

@@ -18,6 +18,7 @@ void selected_close(struct imap *imap)
     if (selected->account != imap->account)
         registry_leave(imap->server->registry, selected->account);
     buf_release(&selected->prefix);
+    array_release(&selected->own);
     uid_set_release(&selected->saved);
     contexts_free(imap);
     fetch_run_free(imap->announcement.run);

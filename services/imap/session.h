@@ -1,6 +1,7 @@
 #ifndef SERVICES_IMAP_SESSION_H
 #define SERVICES_IMAP_SESSION_H
 
+#include "common/base/array.h"
 #include "common/sys/session.h"
 #include "services/imap/frame.h"
 #include "services/imap/server.h"
@@ -30,7 +31,6 @@ enum imap_state {
 };
 
 /* The selected mailbox. */
-#define SELECTED_OWN_MAX 8
 struct selected {
     struct view *view; /* NULL: none */
     struct view_user user;
@@ -42,8 +42,7 @@ struct selected {
     bool revoked;            /* the right to read is gone: there is nothing more to see */
     /* Modseqs of changes that this session made and whose result its client was told; up to
      * `own_until` there is nothing else beyond the horizon. */
-    uint64_t own[SELECTED_OWN_MAX];
-    unsigned own_next;
+    ARRAY_OF(uint64_t) own; /* ascending */
     uint64_t own_until;
     size_t keywords_len;      /* bytes of the mailbox's keywords that its client was told of */
     struct uid_set saved;     /* RFC 5182: what "$" means */

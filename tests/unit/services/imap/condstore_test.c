@@ -3,6 +3,7 @@
 #include "tests/unit/services/imap/world.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 /*
  * CONDSTORE (RFC 7162 3.1). In the store of the tests, making three mailboxes takes modseqs 1 to 3;
@@ -197,6 +198,30 @@ Test(condstore, what_others_did_is_told_whoever_applies_the_result)
     fake_session_feed(first, STR("b STORE 1:2 +FLAGS.SILENT (\\Seen)\r\nc NOOP\r\n"), 0);
     struct str sent = fake_session_sent(first);
     cr_expect(str_find(sent, STR("* 1 FETCH (UID 1 FLAGS (\\Seen \\Flagged))\r\n")) >= 0, "%.*s",
+              STR_ARG(sent));
+    world_release(&w);
+}
+
+/* However many STOREs there were since the client was last told of others. */
+Test(condstore, many_own_changes_are_told_once)
+{
+    struct world w;
+    char command[64];
+    world_init(&w, 1 << 18);
+    struct session *s = world_session(&w, 0), *other = world_session(&w, 1);
+    for (int i = 0; i < 100; i++)
+        fake_backend_deliver(w.server.backend, STR("Inbox"), STR(""), STR("a: b\r\n\r\n"));
+    fake_session_feed(s, STR("l LOGIN me@localhost secret\r\ns SELECT INBOX\r\n"), 0);
+    fake_session_feed(other, STR("l LOGIN me@localhost secret\r\ns SELECT INBOX\r\n"), 0);
+    fake_session_feed(other, STR("b STORE 1 +FLAGS.SILENT (\\Flagged)\r\n"), 0);
+    for (int i = 2; i <= 100; i++) {
+        (void)snprintf(command, sizeof(command), "b STORE %d +FLAGS.SILENT (\\Seen)\r\n", i);
+        fake_session_feed(s, str_from_cstr(command), 0);
+    }
+    fake_session_sent(s);
+    fake_session_feed(s, STR("c NOOP\r\n"), 0);
+    struct str sent = fake_session_sent(s);
+    cr_expect(str_starts_with(sent, STR("* 1 FETCH (UID 1 FLAGS (\\Flagged))\r\nc OK ")), "%.*s",
               STR_ARG(sent));
     world_release(&w);
 }
