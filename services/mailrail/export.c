@@ -6,6 +6,7 @@
 #include "services/mailrail/connect.h"
 #include "services/mailrail/level_name.h"
 #include "services/mailrail/mail_target.h"
+#include "services/mailrail/plural.h"
 #include "services/mailrail/progress.h"
 
 #include <dirent.h>
@@ -262,8 +263,8 @@ static bool export_all(struct exporter *e, const struct export_mailbox *mailboxe
     if (!is_found)
         return err_set(err, ERR_NOT_FOUND, "there is no mailbox %.*s", STR_ARG(only));
     progress_end(&e->progress);
-    printf("%" PRIu64 " messages of %" PRIu64 " mailboxes exported\n", e->progress.messages,
-           e->mailboxes);
+    printf("%" PRIu64 " message%s of %" PRIu64 " mailbox%s exported\n", e->progress.messages,
+           plural(e->progress.messages, "s"), e->mailboxes, plural(e->mailboxes, "es"));
     return true;
 }
 
@@ -311,8 +312,8 @@ bool export_run(struct invocation *inv, struct err *err)
     if (e.errors && fclose(e.errors) != 0 && ok)
         ok = err_set_errno(err, errno, "write errors.txt");
     if (ok && e.error_count > 0) {
-        fprintf(stderr, "%" PRIu64 " messages or mailboxes had errors: see %s/errors.txt\n",
-                e.error_count, e.directory);
+        fprintf(stderr, "%" PRIu64 " error%s with messages or mailboxes: see %s/errors.txt\n",
+                e.error_count, plural(e.error_count, "s"), e.directory);
         inv->status = EXIT_FAILURE;
     }
     arena_release(&e.batch);

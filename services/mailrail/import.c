@@ -4,6 +4,7 @@
 #include "services/mailrail/export.h"
 #include "services/mailrail/mail_sender.h"
 #include "services/mailrail/mail_source.h"
+#include "services/mailrail/plural.h"
 #include "services/mailrail/progress.h"
 
 #include "common/base/buf.h"
@@ -111,9 +112,9 @@ static void give_up(struct importer *im, const struct err *failure)
         return;
     }
     fprintf(stderr,
-            "Nothing was imported yet: %" PRIu64 " messages wait, unseen, for a day.\n"
-            "The same command goes on after them; with --abort it drops them.\n",
-            im->sender.sent);
+            "Nothing was imported yet: %" PRIu64 " message%s kept, unseen, for a day.\n"
+            "The same command goes on after that; with --abort it drops it.\n",
+            im->sender.sent, plural(im->sender.sent, "s"));
 }
 
 /* ---- The command */
@@ -123,20 +124,23 @@ static bool run_import(struct importer *im, struct invocation *inv, struct err *
     struct import_state state;
     TRY(begin(im, inv, &state, err));
     if (state.is_committed) {
-        printf("Imported before: %" PRIu64 " messages. Once more: --again\n", state.messages);
+        printf("Imported before: %" PRIu64 " message%s. Once more: --again\n", state.messages,
+               plural(state.messages, "s"));
         return true;
     }
     mail_sender_init(&im->sender, im->transfer, im->key);
     im->sender.sent = state.messages;
     if (im->sender.sent > 0)
-        fprintf(stderr, "Going on after %" PRIu64 " messages.\n", im->sender.sent);
+        fprintf(stderr, "Going on after %" PRIu64 " message%s.\n", im->sender.sent,
+                plural(im->sender.sent, "s"));
     progress_begin(&im->progress, im->sender.sent, state.position, im->sources.size);
     bool ok = send_all(im, state.position, err);
     progress_end(&im->progress);
     ok = ok && commit(im, inv, err);
     if (ok)
-        printf("%" PRIu64 " messages imported into %zu mailboxes\n", im->sender.sent,
-               im->sources.items.len);
+        printf("%" PRIu64 " message%s imported into %zu mailbox%s\n", im->sender.sent,
+               plural(im->sender.sent, "s"), im->sources.items.len,
+               plural(im->sources.items.len, "es"));
     else
         give_up(im, err);
     mail_sender_release(&im->sender);
@@ -149,10 +153,10 @@ static bool run_abort(struct importer *im, struct invocation *inv, struct err *e
     TRY(begin(im, inv, &state, err));
     if (state.is_committed)
         return err_set(err, ERR_STATE,
-                       "%" PRIu64 " messages were imported: there is nothing to drop",
+                       "it is imported (messages: %" PRIu64 "): there is nothing to drop",
                        state.messages);
     TRY(transfer_abort(im->transfer, im->key, err));
-    printf("%" PRIu64 " messages dropped\n", state.messages);
+    printf("%" PRIu64 " message%s dropped\n", state.messages, plural(state.messages, "s"));
     return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include "common/base/clock.h"
 #include "services/mailrail/connect.h"
+#include "services/mailrail/plural.h"
 #include "services/mailrail/progress.h"
 
 #include <inttypes.h>
@@ -37,7 +38,8 @@ static void show(struct watched *w, const struct job_news *news)
             news->done);
     if (news->all > 0)
         fprintf(stderr, " of %" PRIu64, news->all);
-    fprintf(stderr, " messages%s", w->is_terminal ? "" : "\n");
+    uint64_t last = news->all > 0 ? news->all : news->done;
+    fprintf(stderr, " message%s%s", plural(last, "s"), w->is_terminal ? "" : "\n");
 }
 
 static void print_lines(struct watched *w, const struct job_news *news)
@@ -70,7 +72,7 @@ static bool ended(struct watched *w, const struct job_news *news, struct err *er
         return err_set(err, w->is_stopped ? ERR_TEMPORARY : ERR_INTERNAL, "%.*s",
                        STR_ARG(news->failure));
     if (news->done > 0 && !w->is_quiet)
-        printf("%" PRIu64 " messages\n", news->done);
+        printf("%" PRIu64 " message%s\n", news->done, plural(news->done, "s"));
     w->inv->status = news->errors > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     return news->errors == 0 ||
            err_set(err, ERR_INTERNAL, "%" PRIu64 " errors: it is incomplete", news->errors);

@@ -1,5 +1,7 @@
 #include "services/mailrail/progress.h"
 
+#include "services/mailrail/plural.h"
+
 #include "common/base/clock.h"
 
 #include <inttypes.h>
@@ -50,8 +52,8 @@ static void show(struct progress *p)
     p->shown_ms = now_ms;
     uint64_t took_ms = (uint64_t)(now_ms - p->began_ms) + 1;
     uint64_t done = p->units - p->units_first, left = p->units_all - p->units;
-    fprintf(stderr, "\r\033[K%" PRIu64 " messages, %" PRIu64 " a second", p->messages,
-            (p->messages - p->messages_first) * 1000 / took_ms);
+    fprintf(stderr, "\r\033[K%" PRIu64 " message%s, %" PRIu64 " a second", p->messages,
+            plural(p->messages, "s"), (p->messages - p->messages_first) * 1000 / took_ms);
     if (p->units_all > 0 && done > 0) {
         uint64_t left_s = (uint64_t)((double)left / (double)done * (double)took_ms / 1000);
         fprintf(stderr, ", %d %%, %" PRIu64 ":%02" PRIu64 " left",

@@ -10,6 +10,7 @@
 #include "services/mailrail/mail_parse.h"
 #include "services/mailrail/mail_sender.h"
 #include "services/mailrail/offline.h"
+#include "services/mailrail/plural.h"
 #include "services/mailrail/progress.h"
 #include "services/mailrail/restore_settings.h"
 
@@ -312,8 +313,8 @@ static bool restore_all(struct restore *r, struct err *err)
     mail_sender_init(&r->sender, r->to, r->key);
     bool ok = send_and_commit(r, err);
     if (ok) {
-        printf("%" PRIu64 " messages restored, %" PRIu64 " were there\n", r->sender.sent,
-               r->present);
+        printf("%" PRIu64 " message%s restored, %" PRIu64 " %s there\n", r->sender.sent,
+               plural(r->sender.sent, "s"), r->present, r->present == 1 ? "was" : "were");
         restore_settings_print(&r->refused);
     } else if (!transfer_abort(r->to, r->key, &aborting))
         fprintf(stderr, "What was sent is dropped after a day (%s).\n", aborting.detail);

@@ -1,5 +1,7 @@
 #include "services/mailrail/restore_settings.h"
 
+#include "services/mailrail/plural.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -53,6 +55,6 @@ void restore_settings_print(const struct transfer_refused *refused)
                    STR_ARG(use->special_use));
     }
     if (refused->annotations > 0)
-        printf("%" PRIu64 " annotations not restored: the account has too many\n",
-               refused->annotations);
+        printf("%" PRIu64 " annotation%s not restored: the account has too many\n",
+               refused->annotations, plural(refused->annotations, "s"));
 }

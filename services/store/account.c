@@ -3,6 +3,7 @@
 #include "common/base/bug.h"
 #include "common/base/clock.h"
 #include "common/sys/file.h"
+#include "common/sys/rwlock.h"
 #include "services/store/erase.h"
 #include "services/store/first_mailboxes.h"
 #include "services/store/leaving.h"
@@ -289,12 +290,8 @@ static void init_locks(struct account *account)
                     layout_account_text_db(account->store->settings->data, account->id));
     /* Verification, which is rare, must not wait for a pause in the deliveries; nor a move to
      * another account for one in the moves. */
-    pthread_rwlockattr_t attr;
-    pthread_rwlockattr_init(&attr);
-    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-    pthread_rwlock_init(&account->files_lock, &attr);
-    pthread_rwlock_init(&account->move_lock, &attr);
-    pthread_rwlockattr_destroy(&attr);
+    rwlock_init_writers_first(&account->files_lock);
+    rwlock_init_writers_first(&account->move_lock);
 }
 
 bool account_start(struct account *account, struct err *err)

@@ -262,6 +262,7 @@ static const char *const migrations[] = {
 #define PLACE(mailbox, uid) "(" mailbox " << 32 | " uid ")"
 #define UID_MAX "4294967295"
 #define IN_MAILBOX(mailbox) "place BETWEEN " PLACE(mailbox, "0") " AND " PLACE(mailbox, UID_MAX)
+#define ABOVE(mailbox, uid) "place > " PLACE(mailbox, uid) " AND place <= " PLACE(mailbox, UID_MAX)
 #define BETWEEN "place BETWEEN " PLACE("?1", "?2") " AND " PLACE("?1", "?3")
 #define ENTRY_OF_MESSAGE                                                                           \
     "entry.place = " PLACE("message.mailbox_id", "message.uid") " AND entry.id = message.id"
@@ -393,13 +394,13 @@ static const char *const statements[ACCOUNT_STATEMENT_COUNT] = {
                   " VALUES (" PLACE("?", "?") ", ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [ENTRY_GET] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE place = " PLACE("?", "?"),
     [ENTRY_IDS] = "SELECT id FROM entry",
-    [ENTRY_FROM] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE place > " PLACE(
-        "?1", "?2") " AND place <= " PLACE("?1", UID_MAX) " ORDER BY place LIMIT ?3",
+    [ENTRY_FROM] =
+        "SELECT " ENTRY_COLUMNS " FROM entry WHERE " ABOVE("?1", "?2") " ORDER BY place LIMIT ?3",
     [ENTRY_BETWEEN] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE " BETWEEN " ORDER BY place",
     [ENTRY_ALL] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE " IN_MAILBOX("?1") " ORDER BY place",
-    [ENTRY_CHANGED] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE place > " PLACE(
-        "?1", "?3") " AND place <= " PLACE("?1", UID_MAX) " AND modseq > ?2"
-                                                          " ORDER BY place LIMIT ?4",
+    [ENTRY_CHANGED] =
+        "SELECT " ENTRY_COLUMNS " FROM entry WHERE " ABOVE("?1", "?3") " AND modseq > ?2"
+                                                                       " ORDER BY place LIMIT ?4",
     [ENTRY_COUNT_CHANGED] = "SELECT count(*) FROM entry WHERE " IN_MAILBOX("?1") " AND modseq > ?2",
     [ENTRY_DELETED_BELOW] = "SELECT " ENTRY_COLUMNS " FROM entry WHERE place >= " PLACE(
         "?1", "0") " AND place < " PLACE("?1", "?2") " AND flags & 8 ORDER BY place",

@@ -2,6 +2,7 @@
 
 #include "common/base/bug.h"
 #include "common/base/map.h"
+#include "common/sys/rwlock.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,11 +15,7 @@ struct backup_cut {
 struct backup_cut *backup_cut_new(void)
 {
     struct backup_cut *cut = xcalloc(1, sizeof(*cut));
-    pthread_rwlockattr_t attr;
-    pthread_rwlockattr_init(&attr);
-    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-    pthread_rwlock_init(&cut->lock, &attr);
-    pthread_rwlockattr_destroy(&attr);
+    rwlock_init_writers_first(&cut->lock);
     map_init(&cut->waiting);
     return cut;
 }

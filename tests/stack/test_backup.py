@@ -49,7 +49,7 @@ def test_a_clean_backup_says_nothing_unless_asked_to(mailrail):
     done = mailrail.command("backup", str(mailrail.directory / "backup"))
     assert (done.stdout, done.stderr) == ("", "")
     done = mailrail.command("backup", "--verbose", str(mailrail.directory / "another"))
-    assert done.stdout == "1 messages\n"
+    assert done.stdout == "1 message\n"
     assert mailrail.command("verifydata", str(mailrail.directory / "backup")).stdout == "OK\n"
 
 

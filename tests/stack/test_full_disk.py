@@ -119,7 +119,7 @@ def test_an_import_that_does_not_fit_leaves_nothing(mailrail, tmp_path):
             if refused.returncode == 0:
                 break
             assert "full" in refused.stderr or "No space left" in refused.stderr or "disk I/O" in refused.stderr, refused.stderr
-            assert "wait, unseen" not in refused.stderr
+            assert "unseen, for a day" not in refused.stderr
             assert files_of_imports_and_messages(data) == before, room
         failures = re.findall(r'm="call failed" pkg=store .*method=(\w+) err=.*kind=no_space', mailrail.log())
         failed_at.add(failures[-1])

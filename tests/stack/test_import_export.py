@@ -96,7 +96,7 @@ def without_status(text):
 def test_mbox_of_python_is_imported_with_flags_and_dates(mailrail, tmp_path):
     make_mbox(tmp_path / "a.mbox", 7)
     done = mailrail.command("import", "ann", tmp_path / "a.mbox", "--mailbox", "Old/Letters")
-    assert done.stdout == "7 messages imported into 1 mailboxes\n"
+    assert done.stdout == "7 messages imported into 1 mailbox\n"
     found = messages_of(mailrail, "Old/Letters")
     assert len(found) == 7
     for n, (text, flags, date) in enumerate(found):
@@ -416,7 +416,7 @@ def test_a_mailbox_that_no_file_can_be_named_after_is_left_out(mailrail, tmp_pat
     done = mailrail.command("export", "ann", tmp_path / "out", "--format", form, check=False)
     reason = f"mailbox {long} is left out: a level of its name is too long for a file\n"
     assert done.returncode == 1 and (tmp_path / "out/errors.txt").read_text() == reason
-    assert reason in done.stderr and "1 messages or mailboxes had errors" in done.stderr
+    assert reason in done.stderr and "1 error with messages or mailboxes" in done.stderr
     assert done.stdout.startswith("4 messages of")  # those of the mailboxes behind it too
     done = mailrail.command("export", "ann", tmp_path / "one", "--format", form, "--mailbox", long, check=False)
     assert done.returncode == 1 and reason in done.stderr

@@ -63,7 +63,7 @@ def test_a_lost_message_comes_back_or_leaves(mailrail):
     first, second, _ = message_files(mailrail)
     first.unlink()
     second.unlink()
-    assert "2 messages restored, 1 were there" in mailrail.command("restore", backup, "ann").stdout
+    assert "2 messages restored, 1 was there" in mailrail.command("restore", backup, "ann").stdout
     assert "lost" in verify(mailrail).stdout
     with mailrail.imap() as idle:
         idle.select()
@@ -146,7 +146,7 @@ def test_counts_are_recalculated_and_clients_told(mailrail):
         imap.select()
         imap.store("2", "+FLAGS", r"(\Deleted)")
         imap.expunge()
-    assert mailrail.command("recalculate").stdout.splitlines() == ["1 messages"]
+    assert mailrail.command("recalculate").stdout.splitlines() == ["1 message"]
 
 
 def test_sizes_are_fixed(mailrail):

@@ -58,9 +58,9 @@ def test_one_mailbox_or_one_message(mailrail):
     before = texts(mailrail)
     lose(mailrail, numbers="1,3")
     lose(mailrail, "Work/Old")
-    assert "1 messages" in mailrail.command("restore", backup, "ann", "--mailbox", "Inbox", "--uid", "3").stdout
+    assert "1 message " in mailrail.command("restore", backup, "ann", "--mailbox", "Inbox", "--uid", "3").stdout
     assert len(texts(mailrail)) == 2
-    assert "1 messages restored, 2 were" in mailrail.command("restore", backup, "ann", "--mailbox", "Inbox").stdout
+    assert "1 message restored, 2 were" in mailrail.command("restore", backup, "ann", "--mailbox", "Inbox").stdout
     assert texts(mailrail) == before
     mailrail.command("restore", backup, "ann", "--message-id", "<wanted@far.example>")
     assert len(texts(mailrail, "Work/Old")) == 1
