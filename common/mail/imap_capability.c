@@ -63,8 +63,8 @@ const struct str imap_capabilities_to_hide[] = {
 const size_t imap_capabilities_to_hide_count = ARRAY_LEN(imap_capabilities_to_hide);
 
 /* RFC 4314 6, 8440 1, 7162 3.2.3, 5267 3, 5957 2, 6154 2, 9208 3, 9590 3, 5819 2; RFC 5464 1:
- * METADATA is METADATA-SERVER and more; RFC 5466 2: filters are set as METADATA. With a base
- * come its own bases. */
+ * METADATA is METADATA-SERVER and more; RFC 5466 2: filters are set as METADATA. RFC 9051 6.3.1,
+ * 6855 3, 7162 3.2.3, 9586 3: what begins with ENABLE. With a base come its own bases. */
 static const struct {
     struct str name;
     struct str base;
@@ -88,6 +88,10 @@ static const struct {
     {STR_INIT("LIST-METADATA"), STR_INIT("METADATA")},
     {STR_INIT("LIST-MYRIGHTS"), STR_INIT("ACL")},
     {STR_INIT("RIGHTS=texk"), STR_INIT("ACL")},
+    {STR_INIT("IMAP4rev2"), STR_INIT("ENABLE")},
+    {STR_INIT("UTF8=ACCEPT"), STR_INIT("ENABLE")},
+    {STR_INIT("QRESYNC"), STR_INIT("ENABLE")},
+    {STR_INIT("UIDONLY"), STR_INIT("ENABLE")},
 };
 
 bool imap_capability_can_be_hidden(struct str name)
