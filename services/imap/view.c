@@ -44,14 +44,29 @@ void view_unref(struct view *v)
 
 /* ---- Users */
 
-void view_bury(struct view *v)
+/* Who is woken first moves first: the last one it is that the others wait for. */
+static void find_slowest(struct view *v)
 {
-    uint64_t passed = UINT64_MAX;
+    v->slowest = NULL;
+    v->slowest_horizon = UINT64_MAX;
     LIST_FOREACH(link, &v->users)
     {
         const struct view_user *user = CONTAINER_OF(link, struct view_user, link);
-        passed = user->horizon < passed ? user->horizon : passed;
+        if (user->horizon > v->slowest_horizon)
+            continue;
+        v->slowest = user;
+        v->slowest_horizon = user->horizon;
     }
+}
+
+/* Costs nothing while the slowest session has not moved: with many, all of them come here after
+ * each expunge. */
+void view_bury(struct view *v)
+{
+    if (v->slowest && v->slowest->horizon == v->slowest_horizon)
+        return;
+    find_slowest(v);
+    uint64_t passed = v->slowest_horizon;
     size_t graves = 0;
     for (size_t i = 0; i < v->graves.len; i++)
         if (v->graves.items[i].expunged > passed)
@@ -89,6 +104,8 @@ void view_leave(struct view *v, struct view_user *user)
 {
     pthread_rwlock_wrlock(&v->lock);
     list_remove(&user->link);
+    if (user == v->slowest)
+        v->slowest = NULL;
     if (v->graves.len > 0)
         view_bury(v);
     pthread_rwlock_unlock(&v->lock);

@@ -36,6 +36,8 @@ struct view {
     uint32_t first_unseen;   /* its number; 0: not known */
     struct map keyword_sets; /* text -> struct keyword_set */
     struct list_link users;
+    const struct view_user *slowest; /* the last of those with the lowest horizon, when view_bury */
+    uint64_t slowest_horizon;        /* last looked; NULL: it has to look */
     struct view_info info;
     struct buf name;
     struct buf keywords; /* of the mailbox, each with a space in front */

@@ -227,6 +227,18 @@ static void join(struct model *m, struct model_session *s)
         s->known[i] = rows[i].message.uid;
 }
 
+/* Nothing is kept that every session has passed. */
+static void check_graves(const struct model *m)
+{
+    const struct view *v = m->view;
+    uint64_t slowest = UINT64_MAX;
+    for (size_t i = 0; i < SESSIONS; i++)
+        if (m->sessions[i].user.horizon < slowest)
+            slowest = m->sessions[i].user.horizon;
+    for (size_t i = 0; i < v->graves.len; i++)
+        cr_assert_gt(v->graves.items[i].expunged, slowest);
+}
+
 Test(view, numbers_never_lie)
 {
     for (unsigned seed = 1; seed <= 40; seed++) {
@@ -253,6 +265,7 @@ Test(view, numbers_never_lie)
                 check(m, &m->sessions[i]);
             check_some(m, s);
             check_since(m, s);
+            check_graves(m);
         }
         for (size_t i = 0; i < SESSIONS; i++)
             view_leave(m->view, &m->sessions[i].user);
