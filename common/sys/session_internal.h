@@ -74,6 +74,7 @@ struct session_server {
     int stop_fd;
     pthread_mutex_t ready_lock;
     struct list_link ready; /* sessions that are owned and wait for a worker */
+    bool ready_called;      /* a worker was called for them, and is on its way */
     atomic_uint workers_idle;
     unsigned workers; /* this and the next: guarded by workers_lock */
     bool has_ended;

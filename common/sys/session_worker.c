@@ -1,5 +1,7 @@
 #include "common/sys/session_internal.h"
 
+#include "common/base/clock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,6 +15,8 @@
  */
 
 #define IDLE_MS 10000
+/* After so long with sessions that were ready a worker looks at the sockets. */
+#define READY_MS 10
 /* What an event means; session ids are never so small. */
 #define EVENT_READY ((uint64_t)1)
 #define EVENT_STOP ((uint64_t)2)
@@ -26,27 +30,40 @@ static void signal_fd(int fd)
 
 /* ---- Sessions that are owned and wait for a worker: woken, timed out, or yielding */
 
+/* Under the lock. When sessions are waiting, a worker is on its way, and only one. */
+static bool must_call(struct session_server *server)
+{
+    bool must = !list_is_empty(&server->ready) && !server->ready_called;
+    server->ready_called = server->ready_called || must;
+    return must;
+}
+
 void session_make_ready(struct session *s)
 {
     struct session_server *server = s->server;
     pthread_mutex_lock(&server->ready_lock);
     list_append(&server->ready, &s->ready_link);
+    bool call = must_call(server);
     pthread_mutex_unlock(&server->ready_lock);
-    signal_fd(server->ready_fd);
+    if (call)
+        signal_fd(server->ready_fd);
 }
 
-/* One for the caller; for what is left another worker is called. */
-static struct session *take_ready(struct session_server *server)
+/* One for the caller, who was called, or asks for more; for what is left another worker is called.
+ */
+static struct session *take_ready(struct session_server *server, bool was_called)
 {
     struct session *s = NULL;
     pthread_mutex_lock(&server->ready_lock);
+    if (was_called)
+        server->ready_called = false;
     if (!list_is_empty(&server->ready)) {
         s = CONTAINER_OF(server->ready.next, struct session, ready_link);
         list_remove(&s->ready_link);
     }
-    bool has_more = !list_is_empty(&server->ready);
+    bool call = must_call(server);
     pthread_mutex_unlock(&server->ready_lock);
-    if (has_more)
+    if (call)
         signal_fd(server->ready_fd);
     return s;
 }
@@ -132,19 +149,6 @@ static unsigned signals_of(uint32_t events)
     return signals;
 }
 
-/* The session that the event gives to this worker, if any. */
-static struct session *session_for(struct session_server *server, const struct epoll_event *event,
-                                   unsigned *ret_signals)
-{
-    if (event->data.u64 != EVENT_READY) {
-        *ret_signals = signals_of(event->events);
-        return session_table_post(&server->table, event->data.u64, *ret_signals);
-    }
-    struct session *s = take_ready(server);
-    *ret_signals = 0;
-    return s;
-}
-
 static void work(struct session_server *server, struct session_worker *worker, struct session *s,
                  unsigned signals)
 {
@@ -156,7 +160,26 @@ static void work(struct session_server *server, struct session_worker *worker, s
     atomic_fetch_add(&server->workers_idle, 1);
 }
 
-/* Runs one session, or nothing; false when this worker is to end. */
+static void work_on_ready(struct session_server *server, struct session_worker *worker)
+{
+    int64_t until_ms = clock_monotonic_ms() + READY_MS;
+    struct session *s = take_ready(server, true);
+    while (s) {
+        work(server, worker, s, 0);
+        s = clock_monotonic_ms() < until_ms ? take_ready(server, false) : NULL;
+    }
+}
+
+static void work_on_socket(struct session_server *server, struct session_worker *worker,
+                           const struct epoll_event *event)
+{
+    unsigned signals = signals_of(event->events);
+    struct session *s = session_table_post(&server->table, event->data.u64, signals);
+    if (s)
+        work(server, worker, s, signals);
+}
+
+/* Runs some sessions, or none; false when this worker is to end. */
 static bool wait_and_work(struct session_server *server, struct session_worker *worker)
 {
     struct epoll_event event;
@@ -170,10 +193,10 @@ static bool wait_and_work(struct session_server *server, struct session_worker *
         end_for_good(server, worker);
         return false;
     }
-    unsigned signals;
-    struct session *s = session_for(server, &event, &signals);
-    if (s)
-        work(server, worker, s, signals);
+    if (event.data.u64 == EVENT_READY)
+        work_on_ready(server, worker);
+    else
+        work_on_socket(server, worker, &event);
     return true;
 }
 

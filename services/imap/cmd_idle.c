@@ -51,7 +51,7 @@ enum session_next idle_wake(struct imap *imap)
     struct backend_call call = imap_call_on(imap, imap->selected.view);
     call.arena = &arena;
     bool ok = imap->selected.revoked ||
-              view_refresh(imap->selected.view, imap->server->backend, &call, false, &err);
+              view_refresh_waiting(imap->selected.view, imap->server->backend, &call, &err);
     arena_release(&arena);
     if (!ok && err.kind == ERR_DENIED)
         return respond_session_ended(imap);

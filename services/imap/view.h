@@ -83,6 +83,10 @@ void view_nudge(struct view *v, uint64_t modseq);
  * its result. */
 bool view_refresh(struct view *v, struct backend *b, const struct backend_call *call, bool force,
                   struct err *err) MUST_USE;
+/* For a session that waits (view_set_waiting): while another one pulls it does nothing, for it is
+ * woken after that. */
+bool view_refresh_waiting(struct view *v, struct backend *b, const struct backend_call *call,
+                          struct err *err) MUST_USE;
 /* True when a refresh would pull. */
 bool view_is_stale(const struct view *v);
 /* True when only the number of its messages is known. */

@@ -203,6 +203,13 @@ void view_apply(struct view *v, uint64_t since, const struct changes *changes)
         view_nudge(v, UINT64_MAX);
 }
 
+static void wake_all(struct view *v)
+{
+    pthread_rwlock_rdlock(&v->lock);
+    view_wake_waiting(v);
+    pthread_rwlock_unlock(&v->lock);
+}
+
 void view_nudge(struct view *v, uint64_t modseq)
 {
     if (modseq == UINT64_MAX)
@@ -213,9 +220,7 @@ void view_nudge(struct view *v, uint64_t modseq)
             break;
     if (!view_is_stale(v))
         return;
-    pthread_rwlock_rdlock(&v->lock);
-    view_wake_waiting(v);
-    pthread_rwlock_unlock(&v->lock);
+    wake_all(v);
 }
 
 bool view_is_stale(const struct view *v)
@@ -271,15 +276,37 @@ static bool pull_now(struct view *v, struct backend *b, const struct backend_cal
     return ok;
 }
 
+/* With the lock `pulling`, which it gives back. What has become current has woken who waits; not so
+ * what is newer still, or a refusal that is about this session alone. When store is away there will
+ * be a nudge once it is back. */
+static bool pull_and_unlock(struct view *v, struct backend *b, const struct backend_call *call,
+                            bool force, struct err *err)
+{
+    bool ok = true;
+    if (force || view_is_stale(v))
+        ok = pull_now(v, b, call, err);
+    pthread_mutex_unlock(&v->pulling);
+    if (atomic_exchange(&v->left, false) && (ok ? view_is_stale(v) : !err_is_transient(err->kind)))
+        wake_all(v);
+    return ok;
+}
+
 bool view_refresh(struct view *v, struct backend *b, const struct backend_call *call, bool force,
                   struct err *err)
 {
     if (!force && !view_is_stale(v))
         return true;
     pthread_mutex_lock(&v->pulling);
-    bool ok = true;
-    if (force || view_is_stale(v))
-        ok = pull_now(v, b, call, err);
-    pthread_mutex_unlock(&v->pulling);
-    return ok;
+    return pull_and_unlock(v, b, call, force, err);
+}
+
+bool view_refresh_waiting(struct view *v, struct backend *b, const struct backend_call *call,
+                          struct err *err)
+{
+    if (!view_is_stale(v))
+        return true;
+    atomic_store(&v->left, true); /* before the look at the lock, or its holder may not see it */
+    if (pthread_mutex_trylock(&v->pulling) != 0)
+        return true;
+    return pull_and_unlock(v, b, call, false, err);
 }

@@ -47,6 +47,7 @@ struct view {
     atomic_bool unknown;     /* store may be anywhere */
     atomic_uint references;
     pthread_mutex_t pulling;
+    atomic_bool left; /* a session came while another pulled, and has left it to that one */
 };
 
 /* Rows on the way into a view, chunk by chunk. Zeroed at first, but for `as_of`. */

@@ -56,6 +56,9 @@ struct backend {
     uint64_t modseq, next_id, purged_modseq, pulls;
     void (*meanwhile)(void *user);
     void *meanwhile_user;
+    void (*during_pull)(void *user);
+    void *during_pull_user;
+    bool refuses_pull;
     unsigned takes_till_loss; /* 0: none is lost */
     bool away, indexed;
     uint64_t bytes_max, messages_max;

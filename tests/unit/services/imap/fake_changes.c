@@ -95,6 +95,31 @@ uint64_t fake_backend_pulls(const struct backend *b)
     return b->pulls;
 }
 
+void fake_backend_during_pull(struct backend *b, void (*run)(void *user), void *user)
+{
+    b->during_pull = run;
+    b->during_pull_user = user;
+}
+
+static void run_during_pull(struct backend *b)
+{
+    void (*run)(void *) = b->during_pull;
+    b->during_pull = NULL;
+    if (run)
+        run(b->during_pull_user);
+}
+
+void fake_backend_refuse_pull(struct backend *b)
+{
+    b->refuses_pull = true;
+}
+
+static bool refuse_pull(struct backend *b, struct err *err)
+{
+    b->refuses_pull = false;
+    return err_set(err, ERR_DENIED, "bad token");
+}
+
 bool backend_pull(struct backend *b, const struct backend_call *call, const struct pull *pull,
                   struct changes *ret, struct err *err)
 {
@@ -110,7 +135,8 @@ bool backend_pull(struct backend *b, const struct backend_call *call, const stru
         ret->len = 0;
         ret->purged_modseq = b->purged_modseq;
     }
-    return true;
+    run_during_pull(b);
+    return !b->refuses_pull || refuse_pull(b, err);
 }
 
 void fake_backend_replace(struct backend *b)
