@@ -160,7 +160,7 @@ def test_progress_on_a_terminal_is_one_line(mailrail, tmp_path):
     shown = os.read(near, 65536)
     os.close(near)
     assert done.returncode == 0 and b"\n" not in shown
-    assert re.search(rb"\r\x1b\[K1 messages, \d+ a second, \d+ %, \d+:\d\d left", shown), shown
+    assert re.search(rb"\r\x1b\[K1 message, \d+ a second, \d+ %, \d+:\d\d left", shown), shown
 
 
 @pytest.mark.parametrize("content, want", [
