@@ -48,10 +48,11 @@ enum session_next idle_wake(struct imap *imap)
         return tell(imap);
     arena_init(&arena, 64 * 1024);
     selected_review(imap);
-    struct backend_call call = imap_call_on(imap, imap->selected.view);
+    struct selected *selected = &imap->selected;
+    struct backend_call call = imap_call_on(imap, selected->view);
     call.arena = &arena;
-    bool ok = imap->selected.revoked ||
-              view_refresh_waiting(imap->selected.view, imap->server->backend, &call, &err);
+    bool ok = selected->revoked || view_refresh_waiting(selected->view, &selected->user,
+                                                        imap->server->backend, &call, &err);
     arena_release(&arena);
     if (!ok && err.kind == ERR_DENIED)
         return respond_session_ended(imap);

@@ -13,6 +13,7 @@ struct view *view_new(uint64_t owner, uint64_t mailbox_id)
     buf_init(&v->keywords, VIEW_KEYWORDS_MAX);
     v->owner = owner;
     v->info.mailbox_id = mailbox_id;
+    atomic_store(&v->nudges, 1); /* users have failed after none */
     atomic_store(&v->references, 1);
     return v;
 }

@@ -62,6 +62,7 @@ struct view_user {
     struct list_link link;
     uint64_t horizon;
     bool waiting;                 /* wants session_wake when something is beyond the horizon */
+    uint64_t failed_nudge;        /* after which its pull failed */
     struct session_handle handle; /* set before view_join */
 };
 
@@ -84,9 +85,9 @@ void view_nudge(struct view *v, uint64_t modseq);
 bool view_refresh(struct view *v, struct backend *b, const struct backend_call *call, bool force,
                   struct err *err) MUST_USE;
 /* For a session that waits (view_set_waiting): while another one pulls it does nothing, for it is
- * woken after that. */
-bool view_refresh_waiting(struct view *v, struct backend *b, const struct backend_call *call,
-                          struct err *err) MUST_USE;
+ * woken when the view is current. When a pull fails, one that has not failed is woken to try. */
+bool view_refresh_waiting(struct view *v, struct view_user *user, struct backend *b,
+                          const struct backend_call *call, struct err *err) MUST_USE;
 /* True when a refresh would pull. */
 bool view_is_stale(const struct view *v);
 /* True when only the number of its messages is known. */

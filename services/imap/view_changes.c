@@ -212,6 +212,7 @@ static void wake_all(struct view *v)
 
 void view_nudge(struct view *v, uint64_t modseq)
 {
+    atomic_fetch_add(&v->nudges, 1);
     if (modseq == UINT64_MAX)
         atomic_store(&v->unknown, true);
     uint64_t known = v->wanted;
@@ -276,17 +277,38 @@ static bool pull_now(struct view *v, struct backend *b, const struct backend_cal
     return ok;
 }
 
+/* A pull failed: one who waits and has not failed since the last nudge tries next. */
+static void pass_on(struct view *v, struct view_user *failed)
+{
+    uint64_t nudges = v->nudges;
+    pthread_rwlock_wrlock(&v->lock);
+    if (failed)
+        failed->failed_nudge = nudges;
+    LIST_FOREACH(link, &v->users)
+    {
+        const struct view_user *user = CONTAINER_OF(link, struct view_user, link);
+        if (!user->waiting || user->failed_nudge == nudges)
+            continue;
+        session_wake(user->handle);
+        break;
+    }
+    pthread_rwlock_unlock(&v->lock);
+}
+
 /* With the lock `pulling`, which it gives back. What has become current has woken who waits; not so
- * what is newer still, or a refusal that is about this session alone. When store is away there will
- * be a nudge once it is back. */
-static bool pull_and_unlock(struct view *v, struct backend *b, const struct backend_call *call,
-                            bool force, struct err *err)
+ * what is newer still. `user`: whose session it is, or NULL. */
+static bool pull_and_unlock(struct view *v, struct view_user *user, struct backend *b,
+                            const struct backend_call *call, bool force, struct err *err)
 {
     bool ok = true;
     if (force || view_is_stale(v))
         ok = pull_now(v, b, call, err);
     pthread_mutex_unlock(&v->pulling);
-    if (atomic_exchange(&v->left, false) && (ok ? view_is_stale(v) : !err_is_transient(err->kind)))
+    if (!atomic_exchange(&v->left, false))
+        return ok;
+    if (!ok)
+        pass_on(v, user);
+    else if (view_is_stale(v))
         wake_all(v);
     return ok;
 }
@@ -297,16 +319,16 @@ bool view_refresh(struct view *v, struct backend *b, const struct backend_call *
     if (!force && !view_is_stale(v))
         return true;
     pthread_mutex_lock(&v->pulling);
-    return pull_and_unlock(v, b, call, force, err);
+    return pull_and_unlock(v, NULL, b, call, force, err);
 }
 
-bool view_refresh_waiting(struct view *v, struct backend *b, const struct backend_call *call,
-                          struct err *err)
+bool view_refresh_waiting(struct view *v, struct view_user *user, struct backend *b,
+                          const struct backend_call *call, struct err *err)
 {
     if (!view_is_stale(v))
         return true;
     atomic_store(&v->left, true); /* before the look at the lock, or its holder may not see it */
     if (pthread_mutex_trylock(&v->pulling) != 0)
         return true;
-    return pull_and_unlock(v, b, call, false, err);
+    return pull_and_unlock(v, user, b, call, false, err);
 }

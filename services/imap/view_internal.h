@@ -42,6 +42,7 @@ struct view {
     struct buf name;
     struct buf keywords; /* of the mailbox, each with a space in front */
 
+    _Atomic uint64_t nudges; /* how many there were */
     _Atomic uint64_t modseq; /* current up to here */
     _Atomic uint64_t wanted; /* store is at least here */
     atomic_bool unknown;     /* store may be anywhere */

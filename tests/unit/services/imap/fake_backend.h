@@ -36,10 +36,9 @@ void fake_backend_replace(struct backend *b);
 /* Runs once, when the next change of flags is stored and its answer is under way. */
 void fake_backend_meanwhile(struct backend *b, void (*run)(void *user), void *user);
 
-/* Runs once, when the answer to the next pull is under way; and has it refused, though that is not
- * what store meant to say. */
+/* Runs once, when the answer to the next pull is under way; and makes that a failure. */
 void fake_backend_during_pull(struct backend *b, void (*run)(void *user), void *user);
-void fake_backend_refuse_pull(struct backend *b);
+void fake_backend_fail_pull(struct backend *b, enum err_kind kind);
 
 /* The answer about messages that is taken after so many others is lost. */
 void fake_backend_lose(struct backend *b, unsigned others);

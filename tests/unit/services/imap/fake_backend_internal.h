@@ -58,7 +58,7 @@ struct backend {
     void *meanwhile_user;
     void (*during_pull)(void *user);
     void *during_pull_user;
-    bool refuses_pull;
+    enum err_kind pull_failure;
     unsigned takes_till_loss; /* 0: none is lost */
     bool away, indexed;
     uint64_t bytes_max, messages_max;

@@ -109,15 +109,16 @@ static void run_during_pull(struct backend *b)
         run(b->during_pull_user);
 }
 
-void fake_backend_refuse_pull(struct backend *b)
+void fake_backend_fail_pull(struct backend *b, enum err_kind kind)
 {
-    b->refuses_pull = true;
+    b->pull_failure = kind;
 }
 
-static bool refuse_pull(struct backend *b, struct err *err)
+static bool fail_pull(struct backend *b, struct err *err)
 {
-    b->refuses_pull = false;
-    return err_set(err, ERR_DENIED, "bad token");
+    enum err_kind kind = b->pull_failure;
+    b->pull_failure = ERR_NONE;
+    return err_set(err, kind, "as the test wants it");
 }
 
 bool backend_pull(struct backend *b, const struct backend_call *call, const struct pull *pull,
@@ -136,7 +137,7 @@ bool backend_pull(struct backend *b, const struct backend_call *call, const stru
         ret->purged_modseq = b->purged_modseq;
     }
     run_during_pull(b);
-    return !b->refuses_pull || refuse_pull(b, err);
+    return b->pull_failure == ERR_NONE || fail_pull(b, err);
 }
 
 void fake_backend_replace(struct backend *b)

@@ -63,7 +63,7 @@ static void wake_second_and_refuse(void *user)
 {
     struct waiting *waiting = user;
     wake_second(user);
-    fake_backend_refuse_pull(waiting->w.server.backend);
+    fake_backend_fail_pull(waiting->w.server.backend, ERR_DENIED);
 }
 
 /* The login of who asked is not valid any more: the others ask for themselves. */
@@ -77,6 +77,38 @@ Test(idle, a_refusal_of_one_is_not_for_all)
     expect_sent(waiting.first, "* BYE ");
     fake_session_wake(waiting.second);
     expect_sent(waiting.second, "* 1 EXISTS\r\n");
+    world_release(&waiting.w);
+}
+
+static void wake_second_and_lose_answer(void *user)
+{
+    struct waiting *waiting = user;
+    wake_second(user);
+    fake_backend_fail_pull(waiting->w.server.backend, ERR_TIMEOUT);
+}
+
+/* It is the turn of the next one; when all have failed, nobody asks until there is news. */
+Test(idle, when_one_fails_another_asks)
+{
+    struct waiting waiting;
+    set_up(&waiting);
+    struct backend *b = waiting.w.server.backend;
+    fake_backend_during_pull(b, wake_second_and_lose_answer, &waiting);
+    deliver(&waiting.w);
+    fake_session_wake(waiting.first);
+    expect_sent(waiting.first, "");
+    fake_backend_fail_pull(b, ERR_TIMEOUT);
+    fake_session_wake(waiting.second);
+    expect_sent(waiting.second, "");
+    uint64_t pulls = fake_backend_pulls(b);
+    fake_session_wake(waiting.first);
+    fake_session_wake(waiting.second);
+    cr_expect_eq(fake_backend_pulls(b), pulls);
+    deliver(&waiting.w);
+    fake_session_wake(waiting.second);
+    expect_sent(waiting.second, "* 2 EXISTS\r\n");
+    fake_session_wake(waiting.first);
+    expect_sent(waiting.first, "* 2 EXISTS\r\n");
     world_release(&waiting.w);
 }
 
