@@ -243,8 +243,9 @@ class Mailrail:
         return children_of(self.process.pid).get(service)
 
     def kill(self, service, number=signal.SIGKILL):
-        """Gone when it returns: a process that is ending takes requests that it will not answer."""
-        pid = self.pid_of(service)
+        """Gone when it returns: a process that is ending takes requests that it will not answer. One that is down is
+        waited for."""
+        pid = wait_until(lambda: self.pid_of(service), 60, f"the start of {service}")
         os.kill(pid, number)
         if number == signal.SIGKILL:
             wait_until(lambda: has_ended(pid), 60, f"the end of {service}")
