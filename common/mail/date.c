@@ -89,7 +89,8 @@ bool date_from_fields(struct date_fields f, int32_t zone_minutes, struct date *r
     ret_date->time_s = days_from_civil(f.year, f.month, f.day) * SECONDS_PER_DAY + f.hour * 3600 +
                        f.minute * 60 + f.second - (int64_t)zone_minutes * 60;
     ret_date->zone_minutes = zone_minutes;
-    return true;
+    const struct date in_utc = {.time_s = ret_date->time_s};
+    return check_range("year in UTC", date_to_fields(in_utc).year, 1, 9999, err);
 }
 
 const char *date_month_name(int month)

@@ -23,7 +23,8 @@ enum session_next cmd_capability(struct imap *imap, struct cursor *args)
     return respond_ok(imap, "capabilities listed");
 }
 
-/* RFC 9051 6.1.2: the time to ask for news. Who may not have any succeeds, too. */
+/* RFC 9051 6.1.2: the time to ask for news. Who may not have any succeeds, too; so does who may not
+ * even know that a mailbox of another is still there, or that it is gone. */
 enum session_next cmd_noop(struct imap *imap, struct cursor *args)
 {
     struct err err;
@@ -35,7 +36,7 @@ enum session_next cmd_noop(struct imap *imap, struct cursor *args)
         return respond_ok(imap, "nothing done");
     struct backend_call call = imap_call_on(imap, imap->selected.view);
     bool ok = view_refresh(imap->selected.view, imap->server->backend, &call, true, &err);
-    if (!ok && err.kind != ERR_FORBIDDEN)
+    if (!ok && err.kind != ERR_FORBIDDEN && err.kind != ERR_NOT_FOUND)
         return respond_err(imap, &err);
     return respond_ok(imap, "nothing done");
 }

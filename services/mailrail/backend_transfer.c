@@ -200,13 +200,14 @@ static void fill_commit(struct transfer *t, const struct str *mailboxes, size_t 
     request->n_mailboxes = request->mailboxes ? count : 0;
 }
 
-bool transfer_commit(struct transfer *t, struct str key, uint64_t messages,
+bool transfer_commit(struct transfer *t, struct str key, uint64_t messages, bool keep_flags,
                      const struct str *mailboxes, size_t count, struct err *err)
 {
     Mailrail__ImportKey import = key_message(t, key);
     Mailrail__ImportCommit request = MAILRAIL__IMPORT_COMMIT__INIT;
     request.import = &import;
     request.messages = messages;
+    request.keep_flags = keep_flags;
     fill_commit(t, mailboxes, count, &request);
     return call_and_forget(t, "Commit", &request.base, err);
 }
@@ -278,6 +279,7 @@ bool transfer_commit_restore(struct transfer *t, struct str key, uint64_t messag
     request.import = &import;
     request.messages = messages;
     request.settings = &message;
+    request.keep_flags = true;
     fill_commit(t, mailboxes, count, &request);
     fill_settings(settings, &t->call, &message);
     bool ok = t->call.exhausted

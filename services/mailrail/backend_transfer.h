@@ -50,7 +50,8 @@ bool transfer_add_text(struct transfer *t, struct str key, uint64_t sequence, ui
 bool transfer_add(struct transfer *t, struct str key, uint64_t sequence,
                   const struct import_item *items, size_t count, uint64_t position,
                   struct err *err) MUST_USE;
-bool transfer_commit(struct transfer *t, struct str key, uint64_t messages,
+/* `keep_flags`: the mailboxes' rules for junk flags do not count. */
+bool transfer_commit(struct transfer *t, struct str key, uint64_t messages, bool keep_flags,
                      const struct str *mailboxes, size_t count, struct err *err) MUST_USE;
 
 /* What belongs to mailboxes beside messages. */

@@ -6,6 +6,7 @@
 #include "services/mailrail/connect.h"
 #include "services/mailrail/level_name.h"
 #include "services/mailrail/mail_target.h"
+#include "services/mailrail/mailbox_option.h"
 #include "services/mailrail/plural.h"
 #include "services/mailrail/progress.h"
 
@@ -296,7 +297,7 @@ static bool run_export(struct exporter *e, struct invocation *inv, struct err *e
     size_t count;
     TRY(transfer_mailboxes(e->transfer, &inv->arena, &mailboxes, &count, err));
     TRY(directory_make(e->directory, 0700, err) && check_empty(e->directory, err));
-    return export_all(e, mailboxes, count, invocation_text(inv, "--mailbox"), err);
+    return export_all(e, mailboxes, count, mailbox_option(inv), err);
 }
 
 bool export_run(struct invocation *inv, struct err *err)

@@ -96,7 +96,7 @@ static bool commit(struct importer *im, struct invocation *inv, struct err *err)
         return err_set(err, ERR_LIMIT, "too many mailboxes");
     for (size_t i = 0; i < count; i++)
         mailboxes[i] = im->sources.items.items[i].mailbox;
-    return transfer_commit(im->transfer, im->key, im->sender.sent, mailboxes, count, err);
+    return transfer_commit(im->transfer, im->key, im->sender.sent, false, mailboxes, count, err);
 }
 
 /* ---- When it fails */
@@ -214,7 +214,8 @@ const struct command transfer_commands[] = {
             "subscribed as needed. Messages that are there already are not looked for.\n"
             "\n"
             "Everything appears at once, at the end, or nothing at all: when a file cannot be\n"
-            "read, or quota or disk do not suffice, no trace is left. After Ctrl-C or a lost\n"
+            "read (a Maildir must be at rest), or quota or disk do not suffice, no trace is left. "
+            "After Ctrl-C or a lost\n"
             "connection, what was sent waits for a day, unseen: the same command goes on\n"
             "after it, as long as the files are the same; with --abort it drops it. The same\n"
             "command after it has succeeded says so, for a week, and does nothing.\n"
@@ -239,7 +240,9 @@ const struct command transfer_commands[] = {
             "Maildirs DIR/Letters/Old with cur, new and tmp, or files DIR/Letters/Old.mbox of\n"
             "the variant mboxrd. With --mailbox only that one, without the levels above it.\n"
             "Flags, keywords and dates are written so that `mailrail import` reads them back;\n"
-            "of Maildirs also the bytes are the same, mbox files get header fields for flags.\n"
+            "of Maildirs also the bytes are the same, but for a line end that the last line\n"
+            "lacks; mbox files get header fields for flags. A Maildir has room for 26 keywords,\n"
+            "what is beyond is left out, and so are keywords with commas in mbox files.\n"
             "A directory for .x is called .&AC4-x, as a folder of a Maildir++ would be, and\n"
             "likewise where the name means something else there: .cur, .errors&AC4-txt.\n"
             "\n"

@@ -10,6 +10,7 @@
 #include "services/mailrail/mail_parse.h"
 #include "services/mailrail/mail_sender.h"
 #include "services/mailrail/offline.h"
+#include "services/mailrail/mailbox_option.h"
 #include "services/mailrail/plural.h"
 #include "services/mailrail/progress.h"
 #include "services/mailrail/restore_settings.h"
@@ -254,7 +255,7 @@ static bool restore_mailbox(struct restore *r, const struct export_mailbox *mail
 static bool restore_mailboxes(struct restore *r, const struct export_mailbox *all, size_t count,
                               struct err *err)
 {
-    struct str only = invocation_text(r->inv, "--mailbox");
+    struct str only = mailbox_option(r->inv);
     uint64_t units_all = 0;
     for (size_t i = 0; i < count; i++)
         units_all += only.len == 0 || str_eq(all[i].name, only) ? all[i].bytes : 0;
@@ -280,9 +281,9 @@ static bool commit(struct restore *r, const struct export_mailbox *all, size_t c
                    struct err *err)
 {
     struct transfer_settings settings;
-    struct str only = invocation_text(r->inv, "--mailbox");
+    struct str only = mailbox_option(r->inv);
     if (is_of_one_message(r))
-        return transfer_commit(r->to, r->key, r->sender.sent, NULL, 0, err);
+        return transfer_commit(r->to, r->key, r->sender.sent, true, NULL, 0, err);
     return restore_settings_read(r->from, &r->inv->arena, all, count, only, &settings, err) &&
            transfer_commit_restore(r->to, r->key, r->sender.sent, r->mailboxes, r->mailbox_count,
                                    &settings, &r->inv->arena, &r->refused, err);

@@ -71,6 +71,7 @@ struct import_commit {
     uint64_t quota_bytes;
     bool is_restore;                 /* what is made is subscribed by `settings` alone */
     struct import_settings settings; /* of a restore; with results */
+    bool keeps_flags;                /* no rule about mailboxes changes them */
     /* Result. */
     uint64_t modseq;
     struct created created; /* the first ones */

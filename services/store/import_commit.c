@@ -159,7 +159,10 @@ static bool read_item(struct committing *m, uint64_t sequence, struct new_messag
         return err_set(err, ERR_LIMIT, "no room for a message");
     struct db_query q = db_query(m->staging, ITEM_READ);
     db_bind_u64(&q, sequence);
-    *ret = (struct new_message){.zone = ENTRY_ZONE_UTC, .stays_unseen = true, .origin = origin};
+    *ret = (struct new_message){.zone = ENTRY_ZONE_UTC,
+                                .stays_unseen = true,
+                                .keeps_flags = m->op->keeps_flags,
+                                .origin = origin};
     *ret_mailbox = STR_NULL;
     if (db_step(&q)) {
         *ret_mailbox = db_column_copy(&q, 0, &m->scratch);

@@ -159,7 +159,9 @@ bool message_add(struct change *c, struct mailbox *m, const struct new_message *
     TRY(change_use(c, e.size, quota_bytes, err));
     TRY(keywords_resolve(n->keywords, n->is_by_other, &m->keywords, c->arena, &e.keywords, err));
     TRY(thread_assign(c, n->id, &keys, &thread, err));
-    e.flags = junk_rules_apply(&c->account->junk_rules, m->name, m->special_use, n->flags);
+    e.flags = n->keeps_flags
+                  ? n->flags
+                  : junk_rules_apply(&c->account->junk_rules, m->name, m->special_use, n->flags);
     e.flags |= thread.muted && !n->stays_unseen ? FLAG_SEEN : 0;
     TRY(entry_add(c, m, &e, err) && insert_row(c, m, n, &e, &thread, err));
     TRY(upgrade_note_thread(c, n->id, err));

@@ -36,6 +36,7 @@ struct new_message {
     const struct origin *origin; /* NULL: not by SMTP */
     uint32_t flags;
     bool stays_unseen; /* in a muted thread too */
+    bool keeps_flags;  /* junk_rules_apply has no say */
     struct keywords keywords;
     bool is_by_other; /* not by the owner: keywords_resolve */
     int64_t received_s;

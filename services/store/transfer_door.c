@@ -250,7 +250,8 @@ static bool commit(struct rpc_call *call, struct account *account,
     struct import_commit op = {.messages = request->messages,
                                .mailboxes = mailboxes,
                                .mailbox_count = request->n_mailboxes,
-                               .is_restore = request->settings != NULL};
+                               .is_restore = request->settings != NULL,
+                               .keeps_flags = request->keep_flags};
     if (!mailboxes)
         return reply_no_room(err);
     TRY(check_import(request->import, err));

@@ -155,6 +155,17 @@ def test_rights_to_the_tree(mailrail, ann, bob):
     bob.ok(f"SELECT {SHARED}")
 
 
+def test_noop_succeeds_when_the_owner_has_deleted_the_selected_mailbox(ann, bob):
+    """Always (RFC 9051 6.1.2): whether it hears of that before or after the event."""
+    for number in range(5):
+        ann.ok(f"CREATE brief{number}")
+        grant(ann, "lrs", mailbox=f"brief{number}")
+        bob.ok(f"SELECT {SHARED.replace('team', f'brief{number}')}")
+        ann.ok(f"DELETE brief{number}")
+        bob.ok("NOOP")
+        bob.ok("NOOP")
+
+
 def test_rights_end_while_it_is_selected(mailrail, ann, bob):
     grant(ann, "lrs")
     bob.ok(f"SELECT {SHARED}")

@@ -1,4 +1,5 @@
 """Restore of an account, a mailbox or a message from a backup."""
+import imaplib
 import re
 
 from conftest import PASSWORD
@@ -58,7 +59,7 @@ def test_one_mailbox_or_one_message(mailrail):
     before = texts(mailrail)
     lose(mailrail, numbers="1,3")
     lose(mailrail, "Work/Old")
-    assert "1 message " in mailrail.command("restore", backup, "ann", "--mailbox", "Inbox", "--uid", "3").stdout
+    assert "1 message " in mailrail.command("restore", backup, "ann", "--mailbox", "inbox", "--uid", "3").stdout
     assert len(texts(mailrail)) == 2
     assert "1 message restored, 2 were" in mailrail.command("restore", backup, "ann", "--mailbox", "Inbox").stdout
     assert texts(mailrail) == before
@@ -66,6 +67,35 @@ def test_one_mailbox_or_one_message(mailrail):
     assert len(texts(mailrail, "Work/Old")) == 1
     for missing, status in ((["--mailbox", "Nowhere"], 1), (["--message-id", "<none@x>"], 1), (["--uid", "3"], 2)):
         assert mailrail.command("restore", backup, "ann", *missing, check=False).returncode == status
+
+
+def flags_of(mailrail, mailbox):
+    with mailrail.imap() as imap:
+        imap.select(mailbox)
+        return imap.fetch("1:*", "(FLAGS)")[1]
+
+
+def test_junk_flags_come_back_as_they_were(mailrail):
+    """The mailboxes' rules would set others: Archive $NotJunk, Junk $Junk."""
+    with mailrail.imap() as imap:
+        for mailbox, flags in (("Archive", "$Junk own"), ("Junk", "$NotJunk"), ("Archive", "\\Seen")):
+            imap.append(mailbox, None, None, b"Subject: %s\r\n\r\ny\r\n" % flags.encode())
+            imap.select(mailbox)
+            imap.store("*", "FLAGS", f"({flags})")
+    before = [sorted(imaplib.ParseFlags(line)) for box in ("Archive", "Junk") for line in flags_of(mailrail, box)]
+    assert before == [[b"$Junk", b"own"], [b"\\Seen"], [b"$NotJunk"]]
+    backup = mailrail.directory / "junk"
+    mailrail.command("backup", backup)
+    for whole in (True, False):
+        lose(mailrail, "Archive")
+        lose(mailrail, "Junk")
+        if whole:
+            mailrail.command("restore", backup, "ann")
+        else:
+            for mailbox, uid in (("Archive", 1), ("Archive", 2), ("Junk", 1)):
+                mailrail.command("restore", backup, "ann", "--mailbox", mailbox, "--uid", str(uid))
+        now = [sorted(imaplib.ParseFlags(line)) for box in ("Archive", "Junk") for line in flags_of(mailrail, box)]
+        assert now == before
 
 
 def test_into_another_account_and_over_its_quota(mailrail):
